@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The callbacks of struct vfio_device_ops that every device half uses, around
+ * those of vfio_pci_core.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_mig_compat.h>
+
+#include "mig.h"
+
+static const struct vfio_migration_ops migration_ops = {
+	.migration_set_state = vfio_mig_set_state,
+	.migration_get_state = vfio_mig_get_state,
+	.migration_get_data_size = vfio_mig_get_data_size,
+};
+
+/**
+ * vfio_mig_init_dev() - the init callback
+ * @vdev: the device, embedded in a struct vfio_mig_device
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno from vfio_pci_core_init_dev().
+ */
+int vfio_mig_init_dev(struct vfio_device *vdev)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+	int ret;
+
+	ret = vfio_pci_core_init_dev(vdev);
+	if (ret)
+		return ret;
+	vfio_mig_lock_init(&mdev->lock);
+	vfio_mig_gate_init(mdev);
+	mdev->state = VFIO_DEVICE_STATE_RUNNING;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_init_dev);
+
+/**
+ * vfio_mig_release_dev() - the release callback
+ * @vdev: the device
+ */
+void vfio_mig_release_dev(struct vfio_device *vdev)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	vfio_mig_gate_destroy(mdev);
+	vfio_mig_lock_destroy(&mdev->lock);
+	vfio_pci_core_release_dev(vdev);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_release_dev);
+
+/**
+ * vfio_mig_offer() - offer migration on a device
+ * @mdev: the device, initialized and not registered yet
+ * @ops: the device half; kept
+ *
+ * Without it the device is a plain vfio-pci device. Context: any.
+ */
+void vfio_mig_offer(struct vfio_mig_device *mdev, const struct vfio_mig_ops *ops)
+{
+	mdev->ops = ops;
+	mdev->core.vdev.mig_ops = &migration_ops;
+	mdev->core.vdev.migration_flags = VFIO_MIGRATION_STOP_COPY |
+					  VFIO_MIGRATION_P2P;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_offer);
+
+static int open_migratable(struct vfio_mig_device *mdev)
+{
+	void __iomem *io = vfio_mig_iomap(&mdev->core, mdev->ops->gated_bar);
+
+	if (IS_ERR(io))
+		return PTR_ERR(io);
+
+	vfio_mig_lock(mdev);
+	mdev->io = io;
+	mdev->opened = true;
+	down_read(&mdev->core.memory_lock);
+	vfio_mig_do_reset(mdev);
+	up_read(&mdev->core.memory_lock);
+	vfio_mig_unlock(mdev);
+	return 0;
+}
+
+/**
+ * vfio_mig_open_device() - the open_device callback
+ * @vdev: the device
+ *
+ * Context: may sleep.
+ * Return: 0 with the device in state RUNNING, or an errno.
+ */
+int vfio_mig_open_device(struct vfio_device *vdev)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+	int ret;
+
+	ret = vfio_pci_core_enable(&mdev->core);
+	if (ret)
+		return ret;
+	if (mdev->ops) {
+		ret = open_migratable(mdev);
+		if (ret) {
+			vfio_pci_core_disable(&mdev->core);
+			return ret;
+		}
+	}
+	vfio_pci_core_finish_enable(&mdev->core);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_open_device);
+
+static void close_migratable(struct vfio_mig_device *mdev)
+{
+	vfio_mig_lock(mdev);
+	vfio_mig_kill_files(mdev);
+	vfio_mig_gate_close(mdev);
+	mdev->opened = false;
+	mdev->io = NULL;
+	vfio_mig_unlock(mdev);
+}
+
+/**
+ * vfio_mig_close_device() - the close_device callback
+ * @vdev: the device
+ *
+ * data_fds that the user still holds are dead when it returns.
+ * Context: may sleep.
+ */
+void vfio_mig_close_device(struct vfio_device *vdev)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (mdev->ops)
+		close_migratable(mdev);
+	vfio_pci_core_close_device(vdev);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_close_device);
+
+#ifdef VFIO_MIG_HAVE_REGION_INFO_CAPS
+/**
+ * vfio_mig_get_region_info_caps() - the get_region_info_caps callback
+ * @vdev: the device
+ * @info: filled in
+ * @caps: capabilities to report
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno.
+ */
+int vfio_mig_get_region_info_caps(struct vfio_device *vdev,
+				  struct vfio_region_info *info,
+				  struct vfio_info_cap *caps)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (!mdev->ops || info->index != mdev->ops->gated_bar)
+		return vfio_pci_ioctl_get_region_info(vdev, info, caps);
+	return vfio_mig_region_caps(mdev, info, caps);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_get_region_info_caps);
+#else
+/* Hands @caps over to the user, or says how much room they need. */
+static int put_caps(struct vfio_region_info *info, struct vfio_info_cap *caps,
+		    struct vfio_region_info __user *arg)
+{
+	int ret = 0;
+
+	if (!caps->size)
+		return 0;
+	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	info->cap_offset = 0;
+	if (info->argsz < sizeof(*info) + caps->size) {
+		info->argsz = sizeof(*info) + caps->size;
+	} else {
+		vfio_info_cap_shift(caps, sizeof(*info));
+		if (copy_to_user(arg + 1, caps->buf, caps->size))
+			ret = -EFAULT;
+		info->cap_offset = sizeof(*info);
+	}
+	kfree(caps->buf);
+	return ret;
+}
+
+static long get_region_info(struct vfio_mig_device *mdev, unsigned int cmd,
+			    struct vfio_region_info __user *arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_info_cap caps = {};
+	struct vfio_region_info info;
+	int ret;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	if (info.index != mdev->ops->gated_bar)
+		return vfio_pci_core_ioctl(&mdev->core.vdev, cmd, (unsigned long)arg);
+
+	ret = vfio_mig_region_caps(mdev, &info, &caps);
+	if (!ret)
+		ret = put_caps(&info, &caps, arg);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
+}
+#endif
+
+/**
+ * vfio_mig_ioctl() - the ioctl callback
+ * @vdev: the device
+ * @cmd: the request
+ * @arg: its argument
+ *
+ * VFIO_DEVICE_IOEVENTFD is refused with -ENOTTY: the core would write to
+ * registers behind the gate's back. Context: may sleep.
+ * Return: what the core returns.
+ */
+long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (!mdev->ops)
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+
+	switch (cmd) {
+#ifndef VFIO_MIG_HAVE_REGION_INFO_CAPS
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return get_region_info(mdev, cmd, (void __user *)arg);
+#endif
+	case VFIO_DEVICE_IOEVENTFD:
+		return -ENOTTY;
+	default:
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	}
+}
+EXPORT_SYMBOL_GPL(vfio_mig_ioctl);
+
+/**
+ * vfio_mig_feature() - the device_feature callback
+ * @vdev: the device
+ * @flags: the feature and what to do with it
+ * @arg: its data
+ * @argsz: bytes of @arg
+ *
+ * VFIO_DEVICE_FEATURE_DMA_BUF is refused with -ENOTTY, like IOEVENTFD.
+ * Context: may sleep.
+ * Return: what the core returns.
+ */
+int vfio_mig_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+		     size_t argsz)
+{
+#ifdef VFIO_DEVICE_FEATURE_DMA_BUF
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (mdev->ops && (flags & VFIO_DEVICE_FEATURE_MASK) ==
+			 VFIO_DEVICE_FEATURE_DMA_BUF)
+		return -ENOTTY;
+#endif
+	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_feature);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfmig authors");
+MODULE_DESCRIPTION("Device-independent half of migratable VFIO PCI devices");

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration FSM. vfio_mig_get_next_state() breaks each transition that the
+ * user asks for into single arcs; here each arc is carried out.
+ */
+#include <linux/pci.h>
+
+#include "mig.h"
+
+/* The arc was not begun: a reset came first, and the state is RUNNING now. */
+#define ARC_RESTARTED	(-ERESTART)
+
+static const char * const state_names[] = {
+	[VFIO_DEVICE_STATE_ERROR] = "ERROR",
+	[VFIO_DEVICE_STATE_STOP] = "STOP",
+	[VFIO_DEVICE_STATE_RUNNING] = "RUNNING",
+	[VFIO_DEVICE_STATE_STOP_COPY] = "STOP_COPY",
+	[VFIO_DEVICE_STATE_RESUMING] = "RESUMING",
+	[VFIO_DEVICE_STATE_RUNNING_P2P] = "RUNNING_P2P",
+};
+
+/**
+ * vfio_mig_explain() - say why the arc under way fails
+ * @mdev: the device
+ * @fmt: printf format of a few words, without a newline
+ *
+ * The words end up in the one line that the kernel log gets for a failed arc.
+ * Context: state lock held.
+ */
+void vfio_mig_explain(struct vfio_mig_device *mdev, const char *fmt, ...)
+{
+	va_list args;
+
+	vfio_mig_assert_locked(mdev);
+
+	va_start(args, fmt);
+	vsnprintf(mdev->reason, sizeof(mdev->reason), fmt, args);
+	va_end(args);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_explain);
+
+static int check_accessible(struct vfio_mig_device *mdev)
+{
+	struct pci_dev *pdev = mdev->core.pdev;
+	u16 cmd;
+
+	lockdep_assert_held(&mdev->core.memory_lock);
+
+	if (vfio_mig_asleep(mdev)) {
+		vfio_mig_explain(mdev, "the device is in a low-power state");
+		return -EBUSY;
+	}
+	if (pdev->no_command_memory)
+		return 0;
+	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
+	if (cmd & PCI_COMMAND_MEMORY)
+		return 0;
+	vfio_mig_explain(mdev, "memory space is disabled in the command register");
+	return -EBUSY;
+}
+
+/* Run @arc with resets kept out. */
+static int run_arc(struct vfio_mig_device *mdev,
+		   int (*arc)(struct vfio_mig_device *mdev))
+{
+	int ret;
+
+	down_read(&mdev->core.memory_lock);
+	if (vfio_mig_take_reset(mdev)) {
+		ret = ARC_RESTARTED;
+		goto out;
+	}
+	ret = check_accessible(mdev);
+	if (!ret)
+		ret = arc(mdev);
+out:
+	up_read(&mdev->core.memory_lock);
+	return ret;
+}
+
+static int arc_stop(struct vfio_mig_device *mdev)
+{
+	int ret;
+
+	vfio_mig_gate_close(mdev);
+	ret = run_arc(mdev, mdev->ops->stop);
+	/* After ARC_RESTARTED the reset has opened the gate. */
+	if (ret && ret != ARC_RESTARTED && ret != -EIO)
+		vfio_mig_gate_open(mdev);
+	return ret;
+}
+
+static int arc_start(struct vfio_mig_device *mdev)
+{
+	int ret = run_arc(mdev, mdev->ops->start);
+
+	if (!ret)
+		vfio_mig_gate_open(mdev);
+	return ret;
+}
+
+static int arc_load(struct vfio_mig_device *mdev)
+{
+	int ret = run_arc(mdev, vfio_mig_load_resuming);
+
+	if (!ret)
+		vfio_mig_kill_files(mdev);
+	return ret;
+}
+
+#define ARC(from, to)	((from) << 8 | (to))
+
+static int do_arc(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
+{
+	switch (ARC(mdev->state, next)) {
+	case ARC(VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P):
+		return run_arc(mdev, mdev->ops->quiesce);
+	case ARC(VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_RUNNING):
+		return run_arc(mdev, mdev->ops->unquiesce);
+	case ARC(VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_STOP):
+		return arc_stop(mdev);
+	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING_P2P):
+		return arc_start(mdev);
+	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY):
+		return run_arc(mdev, vfio_mig_open_saving);
+	case ARC(VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP):
+		vfio_mig_kill_files(mdev);
+		return 0;
+	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING):
+		return run_arc(mdev, vfio_mig_open_resuming);
+	case ARC(VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP):
+		return arc_load(mdev);
+	}
+	/* vfio_mig_get_next_state() uses no other arcs with our flags. */
+	WARN_ON_ONCE(1);
+	return -EINVAL;
+}
+
+/* The device does not answer: whatever was under way, it is lost. */
+static void enter_error(struct vfio_mig_device *mdev)
+{
+	vfio_mig_kill_files(mdev);
+	vfio_mig_gate_close(mdev);
+	mdev->state = VFIO_DEVICE_STATE_ERROR;
+}
+
+static void report_failure(struct vfio_mig_device *mdev,
+			   enum vfio_device_mig_state next, int err)
+{
+	dev_err_ratelimited(&mdev->core.pdev->dev,
+			    "migration: %s -> %s failed: %s (%pe)\n",
+			    state_names[mdev->state], state_names[next],
+			    mdev->reason[0] ? mdev->reason : "no reason given",
+			    ERR_PTR(err));
+}
+
+static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
+{
+	int ret;
+
+	mdev->reason[0] = '\0';
+	ret = do_arc(mdev, next);
+	if (ret == ARC_RESTARTED)
+		return 0;
+	if (ret) {
+		report_failure(mdev, next, ret);
+		if (ret == -EIO)
+			enter_error(mdev);
+		return ret;
+	}
+	mdev->state = next;
+	return 0;
+}
+
+/* The reference that the user's file descriptor will hold. */
+static struct file *data_file(struct vfio_mig_device *mdev)
+{
+	if (mdev->state == VFIO_DEVICE_STATE_STOP_COPY)
+		return vfio_mig_get_file(mdev->saving);
+	if (mdev->state == VFIO_DEVICE_STATE_RESUMING)
+		return vfio_mig_get_file(mdev->resuming);
+	return NULL;
+}
+
+/**
+ * vfio_mig_set_state() - the migration_set_state callback
+ * @vdev: the device
+ * @new_state: what the user asks for, any value
+ *
+ * A reset that comes meanwhile ends as if it had come before or after.
+ *
+ * Context: may sleep; takes the state lock.
+ * Return: the data_fd of STOP_COPY or RESUMING where the call entered one of
+ * them, else NULL; or ERR_PTR(): -EINVAL for a transition that there is not, or
+ * what the arc failed with. Then the state is the one that the arc started from.
+ */
+struct file *vfio_mig_set_state(struct vfio_device *vdev,
+				enum vfio_device_mig_state new_state)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+	enum vfio_device_mig_state next;
+	struct file *file = NULL;
+	bool moved = false;
+	int ret = 0;
+
+	vfio_mig_lock(mdev);
+	while (mdev->state != new_state) {
+		ret = vfio_mig_get_next_state(vdev, mdev->state, new_state, &next);
+		if (!ret)
+			ret = step(mdev, next);
+		if (ret)
+			break;
+		moved = true;
+	}
+	if (!ret && moved)
+		file = data_file(mdev);
+	vfio_mig_unlock(mdev);
+
+	return ret ? ERR_PTR(ret) : file;
+}
+
+/**
+ * vfio_mig_get_state() - the migration_get_state callback
+ * @vdev: the device
+ * @state: set to the state
+ *
+ * Context: may sleep; takes the state lock.
+ * Return: 0.
+ */
+int vfio_mig_get_state(struct vfio_device *vdev,
+		       enum vfio_device_mig_state *state)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	vfio_mig_lock(mdev);
+	*state = mdev->state;
+	vfio_mig_unlock(mdev);
+	return 0;
+}
+
+/**
+ * vfio_mig_get_data_size() - the migration_get_data_size callback
+ * @vdev: the device
+ * @length: set to an upper bound in bytes of what STOP_COPY gives to read
+ *
+ * Context: any.
+ * Return: 0.
+ */
+int vfio_mig_get_data_size(struct vfio_device *vdev, unsigned long *length)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	*length = mdev->ops->format->max_size;
+	return 0;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate: whether the user reaches the registers.
+ *
+ * Registers are reached by a fault on a mapping of the BAR, or by read() and
+ * write() on its region. In STOP, STOP_COPY, RESUMING and ERROR neither gets to
+ * the device: mapped pages are zapped and faults get SIGBUS, reads give all
+ * ones, writes are dropped. The rest of the BAR's pages is never mapped: accesses
+ * to them are trapped, that is, passed to the device half one by one.
+ */
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+
+#include "mig.h"
+
+void vfio_mig_gate_init(struct vfio_mig_device *mdev)
+{
+	init_rwsem(&mdev->gate.lock);
+	mutex_init(&mdev->trap_lock);
+}
+
+void vfio_mig_gate_destroy(struct vfio_mig_device *mdev)
+{
+	mutex_destroy(&mdev->trap_lock);
+}
+
+static loff_t gated_start(struct vfio_mig_device *mdev)
+{
+	return VFIO_PCI_INDEX_TO_OFFSET(mdev->ops->gated_bar);
+}
+
+static size_t gated_size(struct vfio_mig_device *mdev)
+{
+	return pci_resource_len(mdev->core.pdev, mdev->ops->gated_bar);
+}
+
+/**
+ * vfio_mig_gate_close() - end user access to the registers
+ * @mdev: the device
+ *
+ * When it returns, no access is under way and none will begin.
+ * Context: state lock held, memory_lock not; may sleep.
+ */
+void vfio_mig_gate_close(struct vfio_mig_device *mdev)
+{
+	struct vfio_mig_gate *gate = &mdev->gate;
+
+	vfio_mig_assert_locked(mdev);
+
+	down_write(&gate->lock);
+	WRITE_ONCE(gate->open, false);
+	unmap_mapping_range(mdev->core.vdev.inode->i_mapping, gated_start(mdev),
+			    gated_size(mdev), true);
+	up_write(&gate->lock);
+
+	/* An access that saw the gate open holds this until it is over. */
+	mutex_lock(&mdev->trap_lock);
+	mutex_unlock(&mdev->trap_lock);
+}
+
+/**
+ * vfio_mig_gate_open() - let the user reach the registers
+ * @mdev: the device
+ *
+ * Takes no lock, since a reset opens the gate under memory_lock. A fault that
+ * still sees it closed gets SIGBUS, as if it had come a moment earlier.
+ * Context: state lock held.
+ */
+void vfio_mig_gate_open(struct vfio_mig_device *mdev)
+{
+	vfio_mig_assert_locked(mdev);
+
+	WRITE_ONCE(mdev->gate.open, true);
+}
+
+static vm_fault_t gate_fault(struct vm_fault *vmf)
+{
+	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
+	struct vfio_mig_device *mdev = vfio_mig_from_core(&core->vdev);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	down_read(&mdev->gate.lock);
+	if (READ_ONCE(mdev->gate.open))
+		ret = mdev->gate.core_vm_ops->fault(vmf);
+	up_read(&mdev->gate.lock);
+	return ret;
+}
+
+static const struct vm_operations_struct gate_vm_ops = {
+	.fault = gate_fault,
+};
+
+/**
+ * vfio_mig_mmap() - the mmap callback
+ * @vdev: the device
+ * @vma: what the user asks for
+ *
+ * The core sets up the mapping; the gate then stands before the core's fault
+ * handler. Context: mmap_lock held.
+ * Return: 0, or -EINVAL where the range is trapped or the core refuses it.
+ */
+int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+	const struct vfio_mig_ops *ops = mdev->ops;
+	u64 start = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 size = vma->vm_end - vma->vm_start;
+	int ret;
+
+	if (!ops || VFIO_PCI_OFFSET_TO_INDEX(start) != ops->gated_bar)
+		return vfio_pci_core_mmap(vdev, vma);
+
+	start &= VFIO_PCI_OFFSET_MASK;
+	if (start < ops->mmap_offset || size > ops->mmap_size ||
+	    start - ops->mmap_offset > ops->mmap_size - size)
+		return -EINVAL;
+
+	ret = vfio_pci_core_mmap(vdev, vma);
+	if (ret)
+		return ret;
+	/* The same for all mappings, so that it does not matter who is first. */
+	WRITE_ONCE(mdev->gate.core_vm_ops, vma->vm_ops);
+	vma->vm_ops = &gate_vm_ops;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_mmap);
+
+static bool try_access(struct vfio_mig_device *mdev, u32 offset, u32 *val,
+		       bool write)
+{
+	bool ok;
+
+	/* An arc may wait for the device under these locks: do not wait for it. */
+	if (!READ_ONCE(mdev->gate.open))
+		return false;
+
+	down_read(&mdev->core.memory_lock);
+	mutex_lock(&mdev->trap_lock);
+	ok = READ_ONCE(mdev->gate.open) && !vfio_mig_asleep(mdev);
+	if (ok)
+		mdev->ops->access(mdev, offset, val, write);
+	mutex_unlock(&mdev->trap_lock);
+	up_read(&mdev->core.memory_lock);
+	return ok;
+}
+
+/* One access to the register at @offset, as the state of the device has it. */
+static void access_register(struct vfio_mig_device *mdev, u32 offset, u32 *val,
+			    bool write)
+{
+	if (try_access(mdev, offset, val, write))
+		return;
+	if (write)
+		atomic64_inc(&mdev->gate.dropped);
+	else
+		*val = U32_MAX;
+}
+
+/*
+ * Reads what lies of [@offset, @offset + @count) in one register. Registers
+ * are 32 bits wide; less than that is cut out of them.
+ */
+static ssize_t read_register(struct vfio_mig_device *mdev, char __user *buf,
+			     size_t count, u32 offset)
+{
+	u32 skip = offset % sizeof(u32);
+	size_t n = min(count, sizeof(u32) - skip);
+	__le32 le;
+	u32 val;
+
+	access_register(mdev, offset - skip, &val, false);
+	le = cpu_to_le32(val);
+	return copy_to_user(buf, (u8 *)&le + skip, n) ? -EFAULT : n;
+}
+
+static ssize_t write_register(struct vfio_mig_device *mdev, const char __user *buf,
+			      size_t count, u32 offset)
+{
+	__le32 le;
+	u32 val;
+
+	if (offset % sizeof(u32) || count < sizeof(u32))
+		return -EINVAL;
+	if (copy_from_user(&le, buf, sizeof(le)))
+		return -EFAULT;
+	val = le32_to_cpu(le);
+	access_register(mdev, offset, &val, true);
+	return sizeof(u32);
+}
+
+static ssize_t rw_registers(struct vfio_mig_device *mdev, char __user *buf,
+			    size_t count, u64 offset, bool write)
+{
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (offset >= gated_size(mdev))
+		return -EINVAL;
+	count = min_t(u64, count, gated_size(mdev) - offset);
+	while (done < count) {
+		if (write)
+			n = write_register(mdev, buf + done, count - done,
+					   offset + done);
+		else
+			n = read_register(mdev, buf + done, count - done,
+					  offset + done);
+		if (n < 0)
+			break;
+		done += n;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done ?: n;
+}
+
+static ssize_t rw_gated_bar(struct vfio_mig_device *mdev, char __user *buf,
+			    size_t count, loff_t *ppos, bool write)
+{
+	struct device *dev = &mdev->core.pdev->dev;
+	ssize_t ret;
+
+	if (pm_runtime_resume_and_get(dev))
+		return -EIO;
+	ret = rw_registers(mdev, buf, count, *ppos & VFIO_PCI_OFFSET_MASK, write);
+	pm_runtime_put(dev);
+	if (ret > 0)
+		*ppos += ret;
+	return ret;
+}
+
+static bool is_gated(struct vfio_mig_device *mdev, loff_t pos)
+{
+	return mdev->ops && VFIO_PCI_OFFSET_TO_INDEX(pos) == mdev->ops->gated_bar;
+}
+
+/**
+ * vfio_mig_read() - the read callback
+ * @vdev: the device
+ * @buf: where the user wants the data
+ * @count: bytes to read
+ * @ppos: offset, moved on by what was read
+ *
+ * Context: may sleep.
+ * Return: bytes read, or an errno; -EINVAL behind the end of the BAR.
+ */
+ssize_t vfio_mig_read(struct vfio_device *vdev, char __user *buf, size_t count,
+		      loff_t *ppos)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (!is_gated(mdev, *ppos))
+		return vfio_pci_core_read(vdev, buf, count, ppos);
+	return rw_gated_bar(mdev, buf, count, ppos, false);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_read);
+
+/**
+ * vfio_mig_write() - the write callback
+ * @vdev: the device
+ * @buf: the user's data
+ * @count: bytes to write
+ * @ppos: offset, moved on by what was written
+ *
+ * Registers are written whole: -EINVAL for less than 32 bits, or unaligned.
+ * Context: may sleep.
+ * Return: bytes written (or dropped, where the gate is closed), or an errno.
+ */
+ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
+		       size_t count, loff_t *ppos)
+{
+	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+
+	if (!is_gated(mdev, *ppos))
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	return rw_gated_bar(mdev, (char __user *)buf, count, ppos, true);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write);
+
+/**
+ * vfio_mig_region_caps() - describe the gated BAR to the user
+ * @mdev: the device
+ * @info: offset, size and flags are filled in
+ * @caps: gets the sparse mmap capability
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vfio_mig_region_caps(struct vfio_mig_device *mdev,
+			 struct vfio_region_info *info,
+			 struct vfio_info_cap *caps)
+{
+	DEFINE_RAW_FLEX(struct vfio_region_info_cap_sparse_mmap, sparse, areas, 1);
+
+	info->offset = gated_start(mdev);
+	info->size = gated_size(mdev);
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	if (!mdev->core.bar_mmap_supported[mdev->ops->gated_bar])
+		return 0;
+
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	sparse->header.version = 1;
+	sparse->nr_areas = 1;
+	sparse->areas[0].offset = mdev->ops->mmap_offset;
+	sparse->areas[0].size = mdev->ops->mmap_size;
+	return vfio_info_add_capability(caps, &sparse->header,
+					struct_size(sparse, areas, 1));
+}

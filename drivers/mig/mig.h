@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of vfio_pci_mig share with each other alone. */
+#ifndef _VFIO_PCI_MIG_MIG_H
+#define _VFIO_PCI_MIG_MIG_H
+
+#include <linux/pci.h>
+#include <linux/vfio_pci_mig.h>
+
+/* With the device in these states, or suspended, registers read as all ones. */
+static inline bool vfio_mig_asleep(struct vfio_mig_device *mdev)
+{
+	pci_power_t state = mdev->core.pdev->current_state;
+
+	return mdev->core.pm_runtime_engaged ||
+	       state == PCI_D3hot || state == PCI_D3cold;
+}
+
+/* reset.c */
+void vfio_mig_lock_init(struct vfio_mig_lock *lock);
+void vfio_mig_lock_destroy(struct vfio_mig_lock *lock);
+void vfio_mig_lock(struct vfio_mig_device *mdev);
+void vfio_mig_unlock(struct vfio_mig_device *mdev);
+bool vfio_mig_take_reset(struct vfio_mig_device *mdev);
+void vfio_mig_do_reset(struct vfio_mig_device *mdev);
+
+/* fsm.c */
+struct file *vfio_mig_set_state(struct vfio_device *vdev,
+				enum vfio_device_mig_state new_state);
+int vfio_mig_get_state(struct vfio_device *vdev,
+		       enum vfio_device_mig_state *state);
+int vfio_mig_get_data_size(struct vfio_device *vdev, unsigned long *length);
+
+/* data_fd.c */
+int vfio_mig_open_saving(struct vfio_mig_device *mdev);
+int vfio_mig_open_resuming(struct vfio_mig_device *mdev);
+int vfio_mig_load_resuming(struct vfio_mig_device *mdev);
+struct file *vfio_mig_get_file(struct vfio_mig_file *file);
+void vfio_mig_mark_files_dead(struct vfio_mig_device *mdev);
+void vfio_mig_kill_files(struct vfio_mig_device *mdev);
+
+/* gate.c */
+void vfio_mig_gate_init(struct vfio_mig_device *mdev);
+void vfio_mig_gate_destroy(struct vfio_mig_device *mdev);
+void vfio_mig_gate_close(struct vfio_mig_device *mdev);
+void vfio_mig_gate_open(struct vfio_mig_device *mdev);
+int vfio_mig_region_caps(struct vfio_mig_device *mdev,
+			 struct vfio_region_info *info,
+			 struct vfio_info_cap *caps);
+
+#endif /* _VFIO_PCI_MIG_MIG_H */

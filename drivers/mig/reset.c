@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state lock, and what a reset does to the migration state.
+ *
+ * VFIO holds the core's memory_lock for write while it resets a device, and
+ * takes that lock in its fault handler, under mmap_lock. A holder of the state
+ * lock may take memory_lock, or sleep for memory. So reset_done must not wait
+ * for the state lock:
+ *
+ *	reset_done			holder of the state lock
+ *
+ *	lock flag_lock
+ *	reset_pending = true
+ *	trylock mutex --- fails
+ *	unlock flag_lock
+ *					lock flag_lock
+ *					reset_pending? yes: clear it,
+ *					  unlock flag_lock, do the reset work,
+ *					  and look again
+ *					reset_pending? no: unlock mutex
+ *					unlock flag_lock
+ *
+ * Because the flag is set, and found clear, under flag_lock, there is no moment
+ * in which the flag is set and the mutex free. vfio_mig_unlock() is the only way
+ * to unlock, so no caller can forget to look.
+ */
+#include "mig.h"
+
+void vfio_mig_lock_init(struct vfio_mig_lock *lock)
+{
+	mutex_init(&lock->mutex);
+	spin_lock_init(&lock->flag_lock);
+	lock->reset_pending = false;
+}
+
+void vfio_mig_lock_destroy(struct vfio_mig_lock *lock)
+{
+	mutex_destroy(&lock->mutex);
+}
+
+#ifdef CONFIG_LOCKDEP
+/**
+ * vfio_mig_assert_locked() - the caller holds the state lock
+ * @mdev: the device
+ */
+void vfio_mig_assert_locked(struct vfio_mig_device *mdev)
+{
+	lockdep_assert_held(&mdev->lock.mutex);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_assert_locked);
+#endif
+
+/**
+ * vfio_mig_lock() - take the state lock
+ * @mdev: the device
+ *
+ * Context: may sleep; the outermost lock of vfio_pci_mig.
+ */
+void vfio_mig_lock(struct vfio_mig_device *mdev)
+{
+	mutex_lock(&mdev->lock.mutex);
+}
+
+static bool test_and_clear_reset(struct vfio_mig_lock *lock)
+{
+	bool pending;
+
+	spin_lock(&lock->flag_lock);
+	pending = lock->reset_pending;
+	lock->reset_pending = false;
+	spin_unlock(&lock->flag_lock);
+	return pending;
+}
+
+/**
+ * vfio_mig_take_reset() - do the work of a reset that came meanwhile
+ * @mdev: the device
+ *
+ * Called before an arc touches the device: a reset that is over by then came
+ * first, and the arc has to start from RUNNING.
+ *
+ * Context: state lock and memory_lock held; may sleep.
+ * Return: true where there was one.
+ */
+bool vfio_mig_take_reset(struct vfio_mig_device *mdev)
+{
+	if (!test_and_clear_reset(&mdev->lock))
+		return false;
+	vfio_mig_do_reset(mdev);
+	return true;
+}
+
+/**
+ * vfio_mig_unlock() - release the state lock
+ * @mdev: the device
+ *
+ * Does what resets left to do first. Context: may sleep; memory_lock not held.
+ */
+void vfio_mig_unlock(struct vfio_mig_device *mdev)
+{
+	struct vfio_mig_lock *lock = &mdev->lock;
+
+	spin_lock(&lock->flag_lock);
+	while (lock->reset_pending) {
+		lock->reset_pending = false;
+		spin_unlock(&lock->flag_lock);
+		/* A further reset must not pull the registers away. */
+		down_read(&mdev->core.memory_lock);
+		vfio_mig_do_reset(mdev);
+		up_read(&mdev->core.memory_lock);
+		spin_lock(&lock->flag_lock);
+	}
+	mutex_unlock(&lock->mutex);
+	spin_unlock(&lock->flag_lock);
+}
+
+/**
+ * vfio_mig_do_reset() - bring the migration state in line with a reset device
+ * @mdev: the device
+ *
+ * Context: state lock held, and memory_lock unless the reset is not VFIO's;
+ * may sleep.
+ */
+void vfio_mig_do_reset(struct vfio_mig_device *mdev)
+{
+	vfio_mig_assert_locked(mdev);
+
+	vfio_mig_kill_files(mdev);
+	if (!mdev->opened)
+		return;
+	mdev->ops->reset(mdev);
+	mdev->state = VFIO_DEVICE_STATE_RUNNING;
+	vfio_mig_gate_open(mdev);
+}
+
+/**
+ * vfio_mig_reset_done() - the reset_done callback of the PCI error handlers
+ * @pdev: the device, whose drvdata is the vfio_pci_core_device
+ *
+ * Context: may sleep; the core's memory_lock may be held for write.
+ */
+void vfio_mig_reset_done(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+	struct vfio_mig_device *mdev = vfio_mig_from_core(&core->vdev);
+	struct vfio_mig_lock *lock = &mdev->lock;
+
+	if (!mdev->ops)
+		return;
+
+	spin_lock(&lock->flag_lock);
+	lock->reset_pending = true;
+	/* Whoever saw the reset end must not read the old state any more. */
+	vfio_mig_mark_files_dead(mdev);
+	if (!mutex_trylock(&lock->mutex)) {
+		spin_unlock(&lock->flag_lock);
+		return;
+	}
+	lock->reset_pending = false;
+	spin_unlock(&lock->flag_lock);
+
+	vfio_mig_do_reset(mdev);
+	/*
+	 * The PCI core's device lock keeps other resets away until this one
+	 * returns: the flag is clear, and unlocking takes no memory_lock.
+	 */
+	vfio_mig_unlock(mdev);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reset_done);

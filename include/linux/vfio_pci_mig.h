@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vfio_pci_mig: the device-independent half of a VFIO PCI variant driver with
+ * migration. This is what a device half sees of it.
+ */
+#ifndef _LINUX_VFIO_PCI_MIG_H
+#define _LINUX_VFIO_PCI_MIG_H
+
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/vfio_pci_mig_stream.h>
+
+struct vfio_mig_device;
+struct vfio_mig_file;
+
+/**
+ * struct vfio_mig_ops - what a device half does for the migration FSM
+ *
+ * The ops that are arcs, and @reset, are called with the state lock held, and
+ * with the core's memory_lock held so that no VFIO reset happens meanwhile;
+ * they may sleep. Each returns 0, or an errno with the device as it was before.
+ * -EIO means that the device does not answer any more: the state becomes ERROR.
+ * An op that fails should say why by vfio_mig_explain().
+ *
+ * @format: the streams of this kind of device
+ * @gated_bar: the BAR with the registers: user access to it is what the gate
+ *	lets through
+ * @mmap_offset: offset in bytes of the part of @gated_bar that users may mmap;
+ *	page aligned. The rest is trapped
+ * @mmap_size: bytes of that part; page aligned
+ * @quiesce: RUNNING -> RUNNING_P2P: stop and drain DMA
+ * @unquiesce: RUNNING_P2P -> RUNNING: DMA goes on, doorbells rung meanwhile take
+ *	effect
+ * @stop: RUNNING_P2P -> STOP: mask interrupts, keep pending ones. User access
+ *	has ended
+ * @start: STOP -> RUNNING_P2P: unmask interrupts. User access has not begun
+ * @save: in STOP: write both parts of the stream, seals and end included
+ * @load: RESUMING -> STOP: put a whole, checked stream into the device. Has to
+ *	check all that it uses before it touches the device
+ * @reset: the device has been reset, or opened: forget all that was known of
+ *	its earlier life. Must not fail
+ * @access: read or write the register at @offset for the user; the caller
+ *	holds the trap lock and has seen that the gate is open. Must not sleep
+ *	for the device
+ */
+struct vfio_mig_ops {
+	const struct vfio_mig_stream_format *format;
+	unsigned int gated_bar;
+	u32 mmap_offset;
+	u32 mmap_size;
+
+	int (*quiesce)(struct vfio_mig_device *mdev);
+	int (*unquiesce)(struct vfio_mig_device *mdev);
+	int (*stop)(struct vfio_mig_device *mdev);
+	int (*start)(struct vfio_mig_device *mdev);
+	int (*save)(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+	int (*load)(struct vfio_mig_device *mdev,
+		    const struct vfio_mig_reader *r, const void *stream);
+	void (*reset)(struct vfio_mig_device *mdev);
+	void (*access)(struct vfio_mig_device *mdev, u32 offset, u32 *val,
+		       bool write);
+};
+
+/**
+ * struct vfio_mig_lock - the state lock: a mutex whose unlock does what a reset
+ * left to do
+ * @mutex: serializes all that looks at or changes the migration state
+ * @flag_lock: makes "set the flag, try the mutex" and "see the flag clear, unlock
+ *	the mutex" exclude each other
+ * @reset_pending: a reset is over, and nobody has acted on it yet
+ *
+ * VFIO resets a device with locks held that it also takes under mmap_lock, so
+ * the reset must not wait for @mutex; see drivers/mig/reset.c. There is no way
+ * to unlock @mutex but vfio_mig_unlock().
+ */
+struct vfio_mig_lock {
+	struct mutex mutex;
+	spinlock_t flag_lock;
+	bool reset_pending;
+};
+
+/**
+ * struct vfio_mig_gate - whether the user reaches the registers
+ * @lock: held for read by a fault while it maps a page, for write to close the
+ *	gate; taken inside are only the core's memory_lock, by a fault, and what
+ *	unmap_mapping_range() takes
+ * @open: changed with the state lock held; cleared under @lock
+ * @core_vm_ops: vfio-pci's own handlers of faults on a mapped BAR
+ * @dropped: register writes dropped while the gate was closed
+ */
+struct vfio_mig_gate {
+	struct rw_semaphore lock;
+	bool open;
+	const struct vm_operations_struct *core_vm_ops;
+	atomic64_t dropped;
+};
+
+/**
+ * struct vfio_mig_device - a migratable vfio-pci device
+ * @core: the vfio-pci device; must stay first
+ * @ops: the device half; NULL where migration is not offered, and then
+ *	everything goes straight to vfio-pci
+ * @lock: the state lock
+ * @state: state of the FSM; under @lock
+ * @opened: between open_device and close_device; under @lock
+ * @saving: data_fd of STOP_COPY; under @lock
+ * @resuming: data_fd of RESUMING; under @lock
+ * @reason: why the arc under way failed, in words; under @lock
+ * @gate: user access to the registers
+ * @trap_lock: serializes trapped accesses with each other and with arcs that
+ *	look at what the trap has seen
+ * @io: the mapped registers, from open_device to close_device
+ *
+ * Lock order, outermost first: @lock, the gate's lock, core.memory_lock,
+ * @trap_lock. The lock of a data_fd is taken under @lock and is a leaf.
+ */
+struct vfio_mig_device {
+	struct vfio_pci_core_device core;
+	const struct vfio_mig_ops *ops;
+
+	struct vfio_mig_lock lock;
+	enum vfio_device_mig_state state;
+	bool opened;
+	struct vfio_mig_file *saving;
+	struct vfio_mig_file *resuming;
+	char reason[96];
+
+	struct vfio_mig_gate gate;
+	struct mutex trap_lock;
+	void __iomem *io;
+};
+
+static inline struct vfio_mig_device *vfio_mig_from_core(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_mig_device, core.vdev);
+}
+
+int vfio_mig_init_dev(struct vfio_device *vdev);
+void vfio_mig_release_dev(struct vfio_device *vdev);
+void vfio_mig_offer(struct vfio_mig_device *mdev, const struct vfio_mig_ops *ops);
+int vfio_mig_open_device(struct vfio_device *vdev);
+void vfio_mig_close_device(struct vfio_device *vdev);
+long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg);
+int vfio_mig_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
+		     size_t argsz);
+ssize_t vfio_mig_read(struct vfio_device *vdev, char __user *buf, size_t count,
+		      loff_t *ppos);
+ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
+		       size_t count, loff_t *ppos);
+int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void vfio_mig_reset_done(struct pci_dev *pdev);
+
+__printf(2, 3)
+void vfio_mig_explain(struct vfio_mig_device *mdev, const char *fmt, ...);
+
+#ifdef CONFIG_LOCKDEP
+void vfio_mig_assert_locked(struct vfio_mig_device *mdev);
+#else
+static inline void vfio_mig_assert_locked(struct vfio_mig_device *mdev) { }
+#endif
+
+#endif /* _LINUX_VFIO_PCI_MIG_H */
