@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of igb_vfio_pci share with each other. */
+#ifndef _IGB_VFIO_IGB_VF_H
+#define _IGB_VFIO_IGB_VF_H
+
+#include <linux/io.h>
+#include <linux/vfio_pci_mig.h>
+
+#include "pf_state.h"
+#include "regs.h"
+#include "trace.h"
+#include "vf_stream.h"
+
+/**
+ * struct igb_vf_mbx - what the trap knows of the mailbox; under the trap lock
+ * @kept: bits of V2PMAILBOX that the driver has read, and so cleared, while they
+ *	were the guest's to see
+ * @pending: the guest has sent @msg, and the PF's answer has not been seen
+ * @sent: jiffies when it was sent
+ * @msg: the message
+ */
+struct igb_vf_mbx {
+	u32 kept;
+	bool pending;
+	unsigned long sent;
+	u32 msg[IGB_VF_MBX_DWORDS];
+};
+
+/**
+ * struct igb_vf - an 82576 virtual function
+ * @mig: the migratable device; must stay first
+ * @mbx: the mailbox; under the trap lock
+ * @pf: what the PF was told; under the trap lock
+ * @counter_offset: what to add to each counter for the guest, modulo 2^32; under
+ *	the trap lock
+ * @vteims_is_last_write: VTEIMS reads as what was last written to it, not as the
+ *	mask that is in force; found out when the driver binds
+ * @running: the queues that DMA was on for when they were quiesced, by the
+ *	state lock
+ * @vteims: vectors that were unmasked when the device was stopped
+ * @vteicr: vectors that were pending then
+ */
+struct igb_vf {
+	struct vfio_mig_device mig;
+
+	struct igb_vf_mbx mbx;
+	struct igb_pf_state pf;
+	u32 counter_offset[IGB_VF_NR_COUNTERS];
+
+	bool vteims_is_last_write;
+	struct igb_vf_queues running;
+	u32 vteims;
+	u32 vteicr;
+};
+
+static inline struct igb_vf *igb_vf_from_mig(struct vfio_mig_device *mdev)
+{
+	return container_of(mdev, struct igb_vf, mig);
+}
+
+static inline u32 igb_vf_read(struct igb_vf *vf, u32 offset)
+{
+	u32 val = ioread32(vf->mig.io + offset);
+
+	trace_igb_vf_mmio_read(&vf->mig.core.pdev->dev, offset, val);
+	return val;
+}
+
+static inline void igb_vf_write(struct igb_vf *vf, u32 offset, u32 val)
+{
+	trace_igb_vf_mmio_write(&vf->mig.core.pdev->dev, offset, val);
+	iowrite32(val, vf->mig.io + offset);
+}
+
+/* mailbox.c */
+void igb_vf_access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool write);
+void igb_vf_mbx_forget(struct igb_vf *vf);
+void igb_vf_mbx_settle(struct igb_vf *vf);
+int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
+			u32 *reply, unsigned int reply_len);
+int igb_vf_mbx_acquire(struct igb_vf *vf);
+void igb_vf_mbx_save(struct igb_vf *vf, struct igb_vf_mailbox *mbx);
+int igb_vf_mbx_load(struct igb_vf *vf, const struct igb_vf_mailbox *mbx);
+
+/* pf_replay.c */
+int igb_vf_pf_replay(struct igb_vf *vf, const struct igb_pf_state *pf);
+
+/* vf_state.c */
+extern const u32 igb_vf_counters[IGB_VF_NR_COUNTERS];
+int igb_vf_quiesce(struct vfio_mig_device *mdev);
+int igb_vf_unquiesce(struct vfio_mig_device *mdev);
+int igb_vf_stop(struct vfio_mig_device *mdev);
+int igb_vf_start(struct vfio_mig_device *mdev);
+int igb_vf_save(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+int igb_vf_load(struct vfio_mig_device *mdev, const struct vfio_mig_reader *r,
+		const void *stream);
+void igb_vf_reset(struct vfio_mig_device *mdev);
+
+/* probe.c */
+int igb_vf_probe_device(struct igb_vf *vf);
+
+#endif /* _IGB_VFIO_IGB_VF_H */

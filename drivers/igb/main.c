@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO variant driver for the virtual functions of the Intel 82576: the device
+ * half of vfio_pci_mig.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_mig_compat.h>
+
+#include "igb_vf.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static const struct vfio_mig_ops igb_vf_mig_ops = {
+	.format = &igb_vf_format,
+	.gated_bar = 0,
+	/* Page 0 has the mailbox and the counters, and is trapped. */
+	.mmap_offset = 0x1000,
+	.mmap_size = IGB_VF_BAR0_SIZE - 0x1000,
+	.quiesce = igb_vf_quiesce,
+	.unquiesce = igb_vf_unquiesce,
+	.stop = igb_vf_stop,
+	.start = igb_vf_start,
+	.save = igb_vf_save,
+	.load = igb_vf_load,
+	.reset = igb_vf_reset,
+	.access = igb_vf_access,
+};
+
+static const struct vfio_device_ops igb_vf_ops = {
+	.name = "igb-vfio-pci",
+	.init = vfio_mig_init_dev,
+	.release = vfio_mig_release_dev,
+	.open_device = vfio_mig_open_device,
+	.close_device = vfio_mig_close_device,
+	.ioctl = vfio_mig_ioctl,
+	.device_feature = vfio_mig_feature,
+	.read = vfio_mig_read,
+	.write = vfio_mig_write,
+	.mmap = vfio_mig_mmap,
+	.request = vfio_pci_core_request,
+	.match = vfio_pci_core_match,
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+	VFIO_MIG_COMPAT_REGION_OPS
+	VFIO_MIG_COMPAT_TOKEN_OPS
+};
+
+/* A device that cannot be migrated is still good for everything else. */
+static void offer_migration(struct igb_vf *vf)
+{
+	struct pci_dev *pdev = vf->mig.core.pdev;
+	int ret = igb_vf_probe_device(vf);
+
+	if (ret) {
+		pci_warn(pdev, "no migration: %s (%pe)\n",
+			 ret == -EOPNOTSUPP ?
+			 "the device does not take the heads of its rings" :
+			 "the device cannot be probed", ERR_PTR(ret));
+		return;
+	}
+	vfio_mig_offer(&vf->mig, &igb_vf_mig_ops);
+}
+
+static int igb_vf_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct igb_vf *vf;
+	int ret;
+
+	vf = vfio_alloc_device(igb_vf, mig.core.vdev, &pdev->dev, &igb_vf_ops);
+	if (IS_ERR(vf))
+		return PTR_ERR(vf);
+
+	dev_set_drvdata(&pdev->dev, &vf->mig.core);
+	offer_migration(vf);
+	ret = vfio_pci_core_register_device(&vf->mig.core);
+	if (ret)
+		vfio_put_device(&vf->mig.core.vdev);
+	return ret;
+}
+
+static void igb_vf_pci_remove(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	vfio_pci_core_unregister_device(core);
+	vfio_put_device(&core->vdev);
+}
+
+static const struct pci_device_id igb_vf_pci_table[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_INTEL, 0x10ca) },
+	{}
+};
+MODULE_DEVICE_TABLE(pci, igb_vf_pci_table);
+
+static const struct pci_error_handlers igb_vf_err_handlers = {
+	.error_detected = vfio_pci_core_aer_err_detected,
+	.reset_done = vfio_mig_reset_done,
+};
+
+static struct pci_driver igb_vf_pci_driver = {
+	.name = KBUILD_MODNAME,
+	.id_table = igb_vf_pci_table,
+	.probe = igb_vf_pci_probe,
+	.remove = igb_vf_pci_remove,
+	.err_handler = &igb_vf_err_handlers,
+	.driver_managed_dma = true,
+};
+module_pci_driver(igb_vf_pci_driver);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfmig authors");
+MODULE_DESCRIPTION("VFIO PCI driver with migration for the virtual functions of the Intel 82576");
