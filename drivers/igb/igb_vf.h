@@ -39,6 +39,7 @@ struct igb_vf_mbx {
  *	state lock
  * @vteims: vectors that were unmasked when the device was stopped
  * @vteicr: vectors that were pending then
+ * @raise: vectors to raise once DMA goes on, since they were masked for a while
  */
 struct igb_vf {
 	struct vfio_mig_device mig;
@@ -51,6 +52,7 @@ struct igb_vf {
 	struct igb_vf_queues running;
 	u32 vteims;
 	u32 vteicr;
+	u32 raise;
 };
 
 static inline struct igb_vf *igb_vf_from_mig(struct vfio_mig_device *mdev)

@@ -12,7 +12,6 @@
 #define PROBE_RING_LEN	4096
 #define PROBE_HEAD	0x5a
 
-/* No timeout is needed to be right: a queue that is slow fails the probe. */
 static bool switch_on(void __iomem *xdctl)
 {
 	u32 val;
@@ -21,10 +20,7 @@ static bool switch_on(void __iomem *xdctl)
 	return !readl_poll_timeout(xdctl, val, val & XDCTL_ENABLE, 10, 10000);
 }
 
-/*
- * An empty ring has no DMA, whatever its base: head and tail are the same. And
- * no PF has let this VF send or receive yet.
- */
+/* Head and tail are the same: an empty ring has no DMA, whatever its base. */
 static bool head_sticks(void __iomem *len, void __iomem *head, void __iomem *tail,
 			void __iomem *xdctl)
 {

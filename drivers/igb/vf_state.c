@@ -110,7 +110,9 @@ static void kick(struct igb_vf *vf)
 		if (vf->running.tx & BIT(q))
 			igb_vf_write(vf, TDT(q), igb_vf_read(vf, TDT(q)));
 	}
-	igb_vf_write(vf, VTEICS, vf->vteims | vf->vteicr);
+	if (vf->raise)
+		igb_vf_write(vf, VTEICS, vf->raise);
+	vf->raise = 0;
 }
 
 /**
@@ -184,6 +186,7 @@ int igb_vf_start(struct vfio_mig_device *mdev)
 	igb_vf_write(vf, VTEIMS, vf->vteims);
 	if (vf->vteicr)
 		igb_vf_write(vf, VTEICS, vf->vteicr);
+	vf->raise = vf->vteims | vf->vteicr;
 	return 0;
 }
 
@@ -428,8 +431,7 @@ void igb_vf_reset(struct vfio_mig_device *mdev)
 	}
 	vf->running.rx = 0;
 	vf->running.tx = 0;
-	vf->vteims = 0;
-	vf->vteicr = 0;
+	vf->raise = 0;
 
 	mutex_lock(&mdev->trap_lock);
 	igb_vf_mbx_forget(vf);
