@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mailbox between the VF and the PF (82576 datasheet, 7.8.2.9.1), from both
- * sides that this driver has in it: the trap, which passes the guest's accesses
- * on and learns from them what the PF was told, and the driver's own messages,
- * which it sends as the VF when it loads a stream.
+ * The mailbox between the VF and the PF, from both sides that this driver has in
+ * it: the trap, which passes the guest's accesses on and learns from them what
+ * the PF was told, and the driver's own messages, which it sends as the VF when
+ * it loads a stream.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>

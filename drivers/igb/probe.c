@@ -56,7 +56,7 @@ static bool heads_stick(void __iomem *io)
 	return true;
 }
 
-/* The datasheet (8.8.9) has VTEIMS read as the mask; QEMU's does not. */
+/* The datasheet has VTEIMS read as the mask in force; QEMU's does not. */
 static bool vteims_is_last_write(void __iomem *io)
 {
 	bool last;

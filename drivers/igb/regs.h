@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The registers of an 82576 virtual function, as offsets in its BAR0. Names are
- * those of the Intel 82576 datasheet, sections 8.26 to 8.28 (virtual function
- * device registers); fields are those that the driver uses.
+ * those that the Intel 82576 datasheet gives to the registers of a virtual
+ * function (chapter 8); fields are those that the driver uses.
  */
 #ifndef _IGB_VFIO_REGS_H
 #define _IGB_VFIO_REGS_H
