@@ -55,13 +55,12 @@ static int start_queues(struct igb_vf *vf)
 	return ret;
 }
 
+/* Adds the queues that it finds on to those that are to run again. */
 static int stop_queues(struct igb_vf *vf)
 {
 	unsigned int q;
 	int ret = 0;
 
-	vf->running.rx = 0;
-	vf->running.tx = 0;
 	for (q = 0; !ret && q < IGB_VF_NR_QUEUES; q++) {
 		if (!is_on(vf, TXDCTL(q)))
 			continue;
@@ -89,6 +88,7 @@ int igb_vf_quiesce(struct vfio_mig_device *mdev)
 	struct igb_vf *vf = igb_vf_from_mig(mdev);
 	int ret;
 
+	vf->running = (struct igb_vf_queues) {};
 	ret = stop_queues(vf);
 	if (ret && start_queues(vf))
 		ret = -EIO;
@@ -125,16 +125,11 @@ static void kick(struct igb_vf *vf)
 int igb_vf_unquiesce(struct vfio_mig_device *mdev)
 {
 	struct igb_vf *vf = igb_vf_from_mig(mdev);
-	struct igb_vf_queues running = vf->running;
 	int ret;
 
 	ret = start_queues(vf);
-	if (ret) {
-		if (stop_queues(vf))
-			return -EIO;
-		vf->running = running;
-		return ret;
-	}
+	if (ret)
+		return stop_queues(vf) ? -EIO : ret;
 	kick(vf);
 	return 0;
 }
@@ -153,14 +148,21 @@ static u32 unmasked_vectors(struct igb_vf *vf)
  * igb_vf_stop() - the stop op: RUNNING_P2P -> STOP
  * @mdev: the device
  *
- * Return: 0 or -EIO.
+ * In RUNNING_P2P the user could still enable a queue by hand: it is treated as
+ * if it had been on before.
+ *
+ * Return: 0; -ETIMEDOUT where a queue does not stop; -EIO.
  */
 int igb_vf_stop(struct vfio_mig_device *mdev)
 {
 	struct igb_vf *vf = igb_vf_from_mig(mdev);
+	int ret;
 
 	if (igb_vf_read(vf, VTSTATUS) == U32_MAX)
 		return -EIO;
+	ret = stop_queues(vf);
+	if (ret)
+		return ret;
 
 	mutex_lock(&mdev->trap_lock);
 	igb_vf_mbx_settle(vf);
@@ -339,8 +341,7 @@ static void load_regs(struct igb_vf *vf, const struct igb_vf_regs *regs)
 	igb_vf_write(vf, VTIVAR_MISC, le32_to_cpu(regs->vtivar_misc));
 	igb_vf_write(vf, PSRTYPE, le32_to_cpu(regs->psrtype));
 
-	vf->running.rx = 0;
-	vf->running.tx = 0;
+	vf->running = (struct igb_vf_queues) {};
 	for (i = 0; i < IGB_VF_NR_QUEUES; i++) {
 		load_rx(vf, i, &regs->rx[i]);
 		load_tx(vf, i, &regs->tx[i]);
@@ -429,8 +430,7 @@ void igb_vf_reset(struct vfio_mig_device *mdev)
 		igb_vf_write(vf, TXDCTL(i),
 			     igb_vf_read(vf, TXDCTL(i)) & ~XDCTL_ENABLE);
 	}
-	vf->running.rx = 0;
-	vf->running.tx = 0;
+	vf->running = (struct igb_vf_queues) {};
 	vf->raise = 0;
 
 	mutex_lock(&mdev->trap_lock);
