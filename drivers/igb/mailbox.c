@@ -7,6 +7,7 @@
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 
 #include "igb_vf.h"
 
@@ -16,8 +17,20 @@
  */
 #define MBX_TIMEOUT	HZ
 
-/* How long the driver sleeps between two looks at the mailbox. */
+/*
+ * The PF answers from its interrupt handler, most often at once: sleeping would
+ * take longer. Only one that is slow is waited for by sleeping between looks.
+ */
+#define MBX_SPIN_US	100
 #define MBX_POLL_US	20
+
+static void pause_between_looks(ktime_t start)
+{
+	if (ktime_us_delta(ktime_get(), start) < MBX_SPIN_US)
+		cpu_relax();
+	else
+		usleep_range(MBX_POLL_US, 2 * MBX_POLL_US);
+}
 
 static void assert_trap_locked(struct igb_vf *vf)
 {
@@ -206,9 +219,13 @@ int igb_vf_mbx_acquire(struct igb_vf *vf)
 	return acquire_until(vf, jiffies + MBX_TIMEOUT);
 }
 
+/* The PF had a message of its own to send: it has overwritten ours unread. */
+#define MSG_OVERWRITTEN	1
+
 static int wait_for_reply(struct igb_vf *vf, const u32 *msg, u32 *reply,
 			  unsigned long end)
 {
+	ktime_t start = ktime_get();
 	u32 val;
 
 	for (;;) {
@@ -217,14 +234,27 @@ static int wait_for_reply(struct igb_vf *vf, const u32 *msg, u32 *reply,
 			return -EIO;
 		if (val & V2PMAILBOX_PFSTS) {
 			read_vmbmem(vf, reply, 1);
-			/* The PF also sends of its own accord. */
-			if (is_reply(msg, reply[0]))
-				return 0;
+			return is_reply(msg, reply[0]) ? 0 : MSG_OVERWRITTEN;
 		}
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
-		usleep_range(MBX_POLL_US, 2 * MBX_POLL_US);
+		pause_between_looks(start);
 	}
+}
+
+static int exchange_once(struct igb_vf *vf, const u32 *msg, unsigned int len,
+			 u32 *reply, unsigned long end)
+{
+	unsigned int i;
+	int ret;
+
+	ret = acquire_until(vf, end);
+	if (ret)
+		return ret;
+	for (i = 0; i < len; i++)
+		igb_vf_write(vf, VMBMEM(i), msg[i]);
+	igb_vf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);
+	return wait_for_reply(vf, msg, reply, end);
 }
 
 /**
@@ -234,6 +264,9 @@ static int wait_for_reply(struct igb_vf *vf, const u32 *msg, u32 *reply,
  * @len: its dwords
  * @reply: gets the answer
  * @reply_len: dwords wanted of it
+ *
+ * Sends it again where the PF, whose igb tells all VFs when its link changes,
+ * has written to the mailbox before it read the message.
  *
  * Context: sleeps; the guest does not reach the VF.
  * Return: 0 where the PF has answered, be it yes or no; -ETIMEDOUT; -EIO.
@@ -245,19 +278,14 @@ int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 	unsigned int i;
 	int ret;
 
-	ret = acquire_until(vf, end);
-	if (ret)
-		return ret;
-	for (i = 0; i < len; i++)
-		igb_vf_write(vf, VMBMEM(i), msg[i]);
-	igb_vf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);
-
-	ret = wait_for_reply(vf, msg, reply, end);
-	if (ret)
-		return ret;
-	for (i = 1; i < reply_len; i++)
-		reply[i] = igb_vf_read(vf, VMBMEM(i));
-	igb_vf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
+	do {
+		ret = exchange_once(vf, msg, len, reply, end);
+		if (ret < 0)
+			return ret;
+		for (i = 1; !ret && i < reply_len; i++)
+			reply[i] = igb_vf_read(vf, VMBMEM(i));
+		igb_vf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
+	} while (ret == MSG_OVERWRITTEN);
 	return 0;
 }
 
