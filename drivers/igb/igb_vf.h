@@ -12,7 +12,7 @@
 #include "vf_stream.h"
 
 /**
- * struct igb_vf_mbx - what the trap knows of the mailbox; under the trap lock
+ * struct igb_vf_mbx - what the trap knows of the mailbox
  * @kept: bits of V2PMAILBOX that the driver has read, and so cleared, while they
  *	were the guest's to see
  * @pending: the guest has sent @msg, and the PF's answer has not been seen
@@ -29,17 +29,17 @@ struct igb_vf_mbx {
 /**
  * struct igb_vf - an 82576 virtual function
  * @mig: the migratable device; must stay first
- * @mbx: the mailbox; under the trap lock
- * @pf: what the PF was told; under the trap lock
- * @counter_offset: what to add to each counter for the guest, modulo 2^32; under
- *	the trap lock
+ * @mbx: the mailbox
+ * @pf: what the PF was told
+ * @counter_offset: what to add to each counter for the guest, modulo 2^32
  * @vteims_is_last_write: VTEIMS reads as what was last written to it, not as the
  *	mask that is in force; found out when the driver binds
- * @running: the queues that DMA was on for when they were quiesced, by the
- *	state lock
+ * @running: the queues that DMA was on for when they were quiesced
  * @vteims: vectors that were unmasked when the device was stopped
  * @vteicr: vectors that were pending then
  * @raise: vectors to raise once DMA goes on, since they were masked for a while
+ *
+ * The trap lock protects all that is not constant.
  */
 struct igb_vf {
 	struct vfio_mig_device mig;
@@ -76,7 +76,6 @@ static inline void igb_vf_write(struct igb_vf *vf, u32 offset, u32 val)
 
 /* mailbox.c */
 void igb_vf_access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool write);
-void igb_vf_mbx_forget(struct igb_vf *vf);
 void igb_vf_mbx_settle(struct igb_vf *vf);
 int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 			u32 *reply, unsigned int reply_len);
@@ -88,6 +87,7 @@ int igb_vf_mbx_load(struct igb_vf *vf, const struct igb_vf_mailbox *mbx);
 int igb_vf_pf_replay(struct igb_vf *vf, const struct igb_pf_state *pf);
 
 /* vf_state.c */
+void igb_vf_forget(struct igb_vf *vf);
 extern const u32 igb_vf_counters[IGB_VF_NR_COUNTERS];
 int igb_vf_quiesce(struct vfio_mig_device *mdev);
 int igb_vf_unquiesce(struct vfio_mig_device *mdev);

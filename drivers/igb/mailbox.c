@@ -103,21 +103,6 @@ static void guest_writes_mailbox(struct igb_vf *vf, u32 val)
 	igb_vf_write(vf, V2PMAILBOX, val);
 }
 
-/**
- * igb_vf_mbx_forget() - the VF has been reset: nothing is known or under way
- * @vf: the VF
- *
- * Context: trap lock held.
- */
-void igb_vf_mbx_forget(struct igb_vf *vf)
-{
-	assert_trap_locked(vf);
-
-	vf->mbx.kept = 0;
-	vf->mbx.pending = false;
-	memset(&vf->pf, 0, sizeof(vf->pf));
-}
-
 static void guest_writes(struct igb_vf *vf, u32 offset, u32 val)
 {
 	switch (offset) {
@@ -128,7 +113,7 @@ static void guest_writes(struct igb_vf *vf, u32 offset, u32 val)
 	case VTCTRL_DUP:
 		igb_vf_write(vf, offset, val);
 		if (val & VTCTRL_RST)
-			igb_vf_mbx_forget(vf);
+			igb_vf_forget(vf);
 		return;
 	default:
 		igb_vf_write(vf, offset, val);

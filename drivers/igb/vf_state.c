@@ -9,6 +9,24 @@
 /* A queue that is switched over finishes the packet it is at, within this. */
 #define QUEUE_TIMEOUT_US	10000
 
+/**
+ * igb_vf_forget() - the VF has been reset, by the guest or otherwise
+ * @vf: the VF
+ *
+ * Its queues are off and its PF knows nothing of it any more.
+ * Context: trap lock held.
+ */
+void igb_vf_forget(struct igb_vf *vf)
+{
+	lockdep_assert_held(&vf->mig.trap_lock);
+
+	vf->running = (struct igb_vf_queues) {};
+	vf->raise = 0;
+	vf->mbx.kept = 0;
+	vf->mbx.pending = false;
+	memset(&vf->pf, 0, sizeof(vf->pf));
+}
+
 /* In the order of struct igb_vf_counters. */
 const u32 igb_vf_counters[IGB_VF_NR_COUNTERS] = {
 	VFGPRC, VFGPTC, VFGORC, VFGOTC, VFMPRC,
@@ -164,10 +182,7 @@ int igb_vf_stop(struct vfio_mig_device *mdev)
 	if (ret)
 		return ret;
 
-	mutex_lock(&mdev->trap_lock);
 	igb_vf_mbx_settle(vf);
-	mutex_unlock(&mdev->trap_lock);
-
 	vf->vteims = unmasked_vectors(vf);
 	igb_vf_write(vf, VTEIMC, VT_ALL_VECTORS);
 	/* Reading clears it: what was pending is raised again when it starts. */
@@ -281,13 +296,10 @@ int igb_vf_save(struct vfio_mig_device *mdev, struct vfio_mig_writer *w)
 	if (igb_vf_read(vf, VTSTATUS) == U32_MAX)
 		return -EIO;
 	save_regs(vf, &regs);
-
-	mutex_lock(&mdev->trap_lock);
 	save_counters(vf, &counters);
 	igb_vf_mbx_save(vf, &mbx);
-	ret = igb_vf_put_initial(w, &vf->pf);
-	mutex_unlock(&mdev->trap_lock);
 
+	ret = igb_vf_put_initial(w, &vf->pf);
 	if (!ret)
 		ret = igb_vf_put_final(w, &regs, &mbx, &counters);
 	return ret;
@@ -360,6 +372,23 @@ static void load_counters(struct igb_vf *vf, const struct igb_vf_counters *count
 					igb_vf_read(vf, igb_vf_counters[i]);
 }
 
+static int load_pf(struct igb_vf *vf, const struct igb_pf_state *pf,
+		   const struct igb_vf_mailbox *mbx)
+{
+	int ret;
+
+	igb_vf_forget(vf);
+	ret = igb_vf_pf_replay(vf, pf);
+	if (!ret)
+		ret = igb_vf_mbx_load(vf, mbx);
+	if (!ret)
+		vf->pf = *pf;
+	if (ret == -ETIMEDOUT)
+		vfio_mig_explain(&vf->mig,
+				 "the PF does not answer the mailbox: is its interface up?");
+	return ret;
+}
+
 /**
  * igb_vf_load() - the load op: RESUMING -> STOP
  * @mdev: the device
@@ -390,21 +419,11 @@ int igb_vf_load(struct vfio_mig_device *mdev, const struct vfio_mig_reader *r,
 	}
 	igb_vf_get_final(r, stream, &regs, &mbx, &counters);
 
-	mutex_lock(&mdev->trap_lock);
-	igb_vf_mbx_forget(vf);
-	ret = igb_vf_pf_replay(vf, pf);
-	if (!ret)
-		ret = igb_vf_mbx_load(vf, &mbx);
-	if (!ret) {
-		vf->pf = *pf;
-		load_counters(vf, &counters);
-	}
-	mutex_unlock(&mdev->trap_lock);
-	if (!ret)
-		load_regs(vf, &regs);
-	else if (ret == -ETIMEDOUT)
-		vfio_mig_explain(mdev,
-				 "the PF does not answer the mailbox: is its interface up?");
+	ret = load_pf(vf, pf, &mbx);
+	if (ret)
+		goto out;
+	load_counters(vf, &counters);
+	load_regs(vf, &regs);
 out:
 	kfree(pf);
 	return ret;
@@ -430,12 +449,7 @@ void igb_vf_reset(struct vfio_mig_device *mdev)
 		igb_vf_write(vf, TXDCTL(i),
 			     igb_vf_read(vf, TXDCTL(i)) & ~XDCTL_ENABLE);
 	}
-	vf->running = (struct igb_vf_queues) {};
-	vf->raise = 0;
-
-	mutex_lock(&mdev->trap_lock);
-	igb_vf_mbx_forget(vf);
+	igb_vf_forget(vf);
 	for (i = 0; i < IGB_VF_NR_COUNTERS; i++)
 		vf->counter_offset[i] = -igb_vf_read(vf, igb_vf_counters[i]);
-	mutex_unlock(&mdev->trap_lock);
 }

@@ -59,7 +59,7 @@ static int check_accessible(struct vfio_mig_device *mdev)
 	return -EBUSY;
 }
 
-/* Run @arc with resets kept out. */
+/* Run @arc with resets and trapped accesses kept out. */
 static int run_arc(struct vfio_mig_device *mdev,
 		   int (*arc)(struct vfio_mig_device *mdev))
 {
@@ -71,8 +71,11 @@ static int run_arc(struct vfio_mig_device *mdev,
 		goto out;
 	}
 	ret = check_accessible(mdev);
-	if (!ret)
-		ret = arc(mdev);
+	if (ret)
+		goto out;
+	mutex_lock(&mdev->trap_lock);
+	ret = arc(mdev);
+	mutex_unlock(&mdev->trap_lock);
 out:
 	up_read(&mdev->core.memory_lock);
 	return ret;

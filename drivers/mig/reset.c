@@ -128,7 +128,9 @@ void vfio_mig_do_reset(struct vfio_mig_device *mdev)
 	vfio_mig_kill_files(mdev);
 	if (!mdev->opened)
 		return;
+	mutex_lock(&mdev->trap_lock);
 	mdev->ops->reset(mdev);
+	mutex_unlock(&mdev->trap_lock);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	vfio_mig_gate_open(mdev);
 }

@@ -18,11 +18,13 @@ struct vfio_mig_file;
 /**
  * struct vfio_mig_ops - what a device half does for the migration FSM
  *
- * The ops that are arcs, and @reset, are called with the state lock held, and
- * with the core's memory_lock held so that no VFIO reset happens meanwhile;
- * they may sleep. Each returns 0, or an errno with the device as it was before.
- * -EIO means that the device does not answer any more: the state becomes ERROR.
- * An op that fails should say why by vfio_mig_explain().
+ * The ops are called with the state lock and the trap lock held, and with the
+ * core's memory_lock held so that no VFIO reset happens meanwhile; they may
+ * sleep. @access comes without the state lock.
+ *
+ * An arc returns 0, or an errno with the device as it was before. -EIO means
+ * that the device does not answer any more: the state becomes ERROR. An arc
+ * that fails should say why by vfio_mig_explain().
  *
  * @format: the streams of this kind of device
  * @gated_bar: the BAR with the registers: user access to it is what the gate
@@ -41,9 +43,8 @@ struct vfio_mig_file;
  *	check all that it uses before it touches the device
  * @reset: the device has been reset, or opened: forget all that was known of
  *	its earlier life. Must not fail
- * @access: read or write the register at @offset for the user; the caller
- *	holds the trap lock and has seen that the gate is open. Must not sleep
- *	for the device
+ * @access: read or write the register at @offset for the user, whose gate is
+ *	open. Must not wait for the device
  */
 struct vfio_mig_ops {
 	const struct vfio_mig_stream_format *format;
@@ -109,8 +110,7 @@ struct vfio_mig_gate {
  * @resuming: data_fd of RESUMING; under @lock
  * @reason: why the arc under way failed, in words; under @lock
  * @gate: user access to the registers
- * @trap_lock: serializes trapped accesses with each other and with arcs that
- *	look at what the trap has seen
+ * @trap_lock: serializes trapped accesses with each other and with the arcs
  * @io: the mapped registers, from open_device to close_device
  *
  * Lock order, outermost first: @lock, the gate's lock, core.memory_lock,
