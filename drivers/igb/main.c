@@ -13,6 +13,7 @@
 #include "trace.h"
 
 static const struct vfio_mig_ops igb_vf_mig_ops = {
+	.owner = THIS_MODULE,
 	.format = &igb_vf_format,
 	.gated_bar = 0,
 	/* Page 0 has the mailbox and the counters, and is trapped. */
@@ -23,7 +24,8 @@ static const struct vfio_mig_ops igb_vf_mig_ops = {
 	.stop = igb_vf_stop,
 	.start = igb_vf_start,
 	.save = igb_vf_save,
-	.load = igb_vf_load,
+	.load_initial = igb_vf_load_initial,
+	.load_final = igb_vf_load_final,
 	.reset = igb_vf_reset,
 	.access = igb_vf_access,
 };

@@ -372,40 +372,27 @@ static void load_counters(struct igb_vf *vf, const struct igb_vf_counters *count
 					igb_vf_read(vf, igb_vf_counters[i]);
 }
 
-static int load_pf(struct igb_vf *vf, const struct igb_pf_state *pf,
-		   const struct igb_vf_mailbox *mbx)
+static void explain_silence(struct igb_vf *vf, int err)
 {
-	int ret;
-
-	igb_vf_forget(vf);
-	ret = igb_vf_pf_replay(vf, pf);
-	if (!ret)
-		ret = igb_vf_mbx_load(vf, mbx);
-	if (!ret)
-		vf->pf = *pf;
-	if (ret == -ETIMEDOUT)
+	if (err == -ETIMEDOUT)
 		vfio_mig_explain(&vf->mig,
 				 "the PF does not answer the mailbox: is its interface up?");
-	return ret;
 }
 
 /**
- * igb_vf_load() - the load op: RESUMING -> STOP
- * @mdev: the device
- * @r: reader that has checked the stream
+ * igb_vf_load_initial() - the load_initial op
+ * @mdev: the device, in RESUMING
+ * @r: reader that has checked the initial part
  * @stream: the stream
  *
- * Talks to the PF first, which may say no; only then touches the registers.
+ * Resets the VF and tells the PF all that it has to know.
  *
  * Return: 0, or an errno of igb_vf_get_initial() or igb_vf_pf_replay().
  */
-int igb_vf_load(struct vfio_mig_device *mdev, const struct vfio_mig_reader *r,
-		const void *stream)
+int igb_vf_load_initial(struct vfio_mig_device *mdev,
+			const struct vfio_mig_reader *r, const void *stream)
 {
 	struct igb_vf *vf = igb_vf_from_mig(mdev);
-	struct igb_vf_counters counters;
-	struct igb_vf_mailbox mbx;
-	struct igb_vf_regs regs;
 	struct igb_pf_state *pf;
 	int ret;
 
@@ -417,16 +404,41 @@ int igb_vf_load(struct vfio_mig_device *mdev, const struct vfio_mig_reader *r,
 		vfio_mig_explain(mdev, "the initial part does not fit an 82576 VF");
 		goto out;
 	}
-	igb_vf_get_final(r, stream, &regs, &mbx, &counters);
-
-	ret = load_pf(vf, pf, &mbx);
-	if (ret)
-		goto out;
-	load_counters(vf, &counters);
-	load_regs(vf, &regs);
+	igb_vf_forget(vf);
+	ret = igb_vf_pf_replay(vf, pf);
+	explain_silence(vf, ret);
+	if (!ret)
+		vf->pf = *pf;
 out:
 	kfree(pf);
 	return ret;
+}
+
+/**
+ * igb_vf_load_final() - the load_final op: RESUMING -> STOP
+ * @mdev: the device, whose PF knows all that it has to
+ * @r: reader that has checked the stream
+ * @stream: the stream
+ *
+ * Return: 0; -ETIMEDOUT where the PF does not let go of the mailbox; -EIO.
+ */
+int igb_vf_load_final(struct vfio_mig_device *mdev,
+		      const struct vfio_mig_reader *r, const void *stream)
+{
+	struct igb_vf *vf = igb_vf_from_mig(mdev);
+	struct igb_vf_counters counters;
+	struct igb_vf_mailbox mbx;
+	struct igb_vf_regs regs;
+	int ret;
+
+	igb_vf_get_final(r, stream, &regs, &mbx, &counters);
+	ret = igb_vf_mbx_load(vf, &mbx);
+	explain_silence(vf, ret);
+	if (ret)
+		return ret;
+	load_counters(vf, &counters);
+	load_regs(vf, &regs);
+	return 0;
 }
 
 /**

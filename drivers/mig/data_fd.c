@@ -2,11 +2,11 @@
 /*
  * The data_fd files that carry the migration stream.
  *
- * A file knows nothing of its device: the FSM fills or empties it, and kills it
- * when the device leaves the state that the file belongs to. User memory is
- * only touched under io_lock, which is never taken together with another lock
- * of this module: a user copy may fault on a page of the very device, and
- * mmap_lock > memory_lock, while a reset kills files under memory_lock.
+ * The FSM fills or empties a file, and kills it when the device leaves the state
+ * that the file belongs to. User memory is only touched with no lock held but
+ * io_lock, which nobody waits for with another lock held: a user copy may fault
+ * on a page of the very device, and mmap_lock > memory_lock, while a reset kills
+ * files under memory_lock.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -22,6 +22,8 @@
 
 /**
  * struct vfio_mig_file - one data_fd
+ * @mdev: the device; its memory, not more, is kept for as long as the file lives
+ * @owner: module of the device half, without which @mdev cannot be freed
  * @filp: the file; the FSM holds a reference until it kills it
  * @io_lock: serializes the user's reads and writes; held over user copies
  * @lock: protects what follows; a leaf
@@ -32,8 +34,12 @@
  * @len: bytes of the stream that are there
  * @pos: bytes that the user has read
  * @reader: checks the stream that the user writes
+ * @initial_loaded: the device half has taken the initial part; under the state
+ *	lock
  */
 struct vfio_mig_file {
+	struct vfio_mig_device *mdev;
+	struct module *owner;
 	struct file *filp;
 	struct mutex io_lock;
 	struct mutex lock;
@@ -44,6 +50,7 @@ struct vfio_mig_file {
 	size_t len;
 	size_t pos;
 	struct vfio_mig_reader reader;
+	bool initial_loaded;
 };
 
 /* Copies what comes next to the bounce buffer; returns its length. */
@@ -87,6 +94,11 @@ static ssize_t saving_read(struct file *filp, char __user *ubuf, size_t count,
 	return done ?: n;
 }
 
+static bool has_initial(struct vfio_mig_file *file)
+{
+	return file->reader.part > VFIO_MIG_PART_INITIAL;
+}
+
 /* Takes @n bytes from the bounce buffer into the stream, and checks them. */
 static int append(struct vfio_mig_file *file, size_t n)
 {
@@ -106,35 +118,54 @@ static int append(struct vfio_mig_file *file, size_t n)
 	return vfio_mig_read_more(reader, file->buf, file->len);
 }
 
+/* One chunk; returns bytes taken. */
+static ssize_t write_chunk(struct vfio_mig_file *file, const char __user *ubuf,
+			   size_t count)
+{
+	size_t n = min_t(size_t, count, BOUNCE_SIZE);
+	int ret;
+
+	if (copy_from_user(file->bounce, ubuf, n))
+		return -EFAULT;
+	mutex_lock(&file->lock);
+	ret = append(file, n);
+	mutex_unlock(&file->lock);
+	return ret ?: n;
+}
+
+static ssize_t write_chunks(struct vfio_mig_file *file, const char __user *ubuf,
+			    size_t count)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < count) {
+		n = write_chunk(file, ubuf + done, count - done);
+		/* What comes before a fault is not lost; a bad stream is, for good. */
+		if (n == -EFAULT && done)
+			break;
+		if (n < 0)
+			return n;
+		done += n;
+	}
+	return done;
+}
+
 static ssize_t resuming_write(struct file *filp, const char __user *ubuf,
 			      size_t count, loff_t *ppos)
 {
 	struct vfio_mig_file *file = filp->private_data;
-	ssize_t n, done = 0;
+	ssize_t done;
 	int ret = 0;
 
 	if (ppos)
 		return -ESPIPE;
 	if (mutex_lock_interruptible(&file->io_lock))
 		return -ERESTARTSYS;
-	while (done < count) {
-		n = min_t(size_t, count - done, BOUNCE_SIZE);
-		if (copy_from_user(file->bounce, ubuf + done, n)) {
-			ret = -EFAULT;
-			break;
-		}
-		mutex_lock(&file->lock);
-		ret = append(file, n);
-		mutex_unlock(&file->lock);
-		if (ret)
-			break;
-		done += n;
-	}
+	done = write_chunks(file, ubuf, count);
+	if (done > 0 && has_initial(file))
+		ret = vfio_mig_load_early(file->mdev, file);
 	mutex_unlock(&file->io_lock);
-
-	/* Part of a chunk that faults is not lost; a bad stream is for good. */
-	if (ret == -EFAULT && done)
-		return done;
 	return ret ?: done;
 }
 
@@ -159,6 +190,8 @@ static __poll_t resuming_poll(struct file *filp, struct poll_table_struct *wait)
 
 static void free_file(struct vfio_mig_file *file)
 {
+	put_device(&file->mdev->core.vdev.device);
+	module_put(file->owner);
 	mutex_destroy(&file->io_lock);
 	mutex_destroy(&file->lock);
 	kvfree(file->buf);
@@ -186,7 +219,8 @@ static const struct file_operations resuming_fops = {
 	.release = release_file,
 };
 
-static struct vfio_mig_file *alloc_file(const struct file_operations *fops,
+static struct vfio_mig_file *alloc_file(struct vfio_mig_device *mdev,
+					const struct file_operations *fops,
 					int flags, size_t size)
 {
 	struct vfio_mig_file *file;
@@ -195,6 +229,11 @@ static struct vfio_mig_file *alloc_file(const struct file_operations *fops,
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return ERR_PTR(-ENOMEM);
+	/* The device is open, and with it its driver is in use. */
+	__module_get(mdev->ops->owner);
+	get_device(&mdev->core.vdev.device);
+	file->mdev = mdev;
+	file->owner = mdev->ops->owner;
 	mutex_init(&file->io_lock);
 	mutex_init(&file->lock);
 	init_waitqueue_head(&file->wait);
@@ -240,7 +279,7 @@ int vfio_mig_open_saving(struct vfio_mig_device *mdev)
 
 	vfio_mig_assert_locked(mdev);
 
-	file = alloc_file(&saving_fops, O_RDONLY, format->max_size);
+	file = alloc_file(mdev, &saving_fops, O_RDONLY, format->max_size);
 	if (IS_ERR(file)) {
 		vfio_mig_explain(mdev, "no memory for the data_fd");
 		return PTR_ERR(file);
@@ -269,7 +308,7 @@ int vfio_mig_open_resuming(struct vfio_mig_device *mdev)
 
 	vfio_mig_assert_locked(mdev);
 
-	file = alloc_file(&resuming_fops, O_WRONLY, VFIO_MIG_STREAM_MAX);
+	file = alloc_file(mdev, &resuming_fops, O_WRONLY, VFIO_MIG_STREAM_MAX);
 	if (IS_ERR(file)) {
 		vfio_mig_explain(mdev, "no memory for the data_fd");
 		return PTR_ERR(file);
@@ -279,7 +318,39 @@ int vfio_mig_open_resuming(struct vfio_mig_device *mdev)
 	return 0;
 }
 
-static int check_loadable(struct vfio_mig_file *file)
+/* The stream is bad in a way that the reader cannot know. */
+static void condemn(struct vfio_mig_file *file, int err)
+{
+	mutex_lock(&file->lock);
+	file->reader.error = err;
+	mutex_unlock(&file->lock);
+}
+
+/**
+ * vfio_mig_load_initial() - in RESUMING: load the initial part, unless it has been
+ * @mdev: the device, whose data_fd has got it
+ *
+ * Context: state lock and memory_lock held; may sleep.
+ * Return: 0 or what the device half says, and then it can be tried again.
+ */
+int vfio_mig_load_initial(struct vfio_mig_device *mdev)
+{
+	struct vfio_mig_file *file = mdev->resuming;
+	int ret;
+
+	vfio_mig_assert_locked(mdev);
+
+	if (file->initial_loaded)
+		return 0;
+	/* append() only adds to the stream, and what is there does not move. */
+	ret = mdev->ops->load_initial(mdev, &file->reader, file->buf);
+	file->initial_loaded = !ret;
+	if (ret == -EINVAL || ret == -EXDEV)
+		condemn(file, ret);
+	return ret;
+}
+
+static int check_whole(struct vfio_mig_file *file)
 {
 	int ret;
 
@@ -292,29 +363,31 @@ static int check_loadable(struct vfio_mig_file *file)
 }
 
 /**
- * vfio_mig_load_resuming() - RESUMING -> STOP: put the stream into the device
+ * vfio_mig_load_final() - RESUMING -> STOP: put the stream into the device
  * @mdev: the device
  *
  * Context: state lock and memory_lock held; may sleep.
  * Return: 0; the error that a write() found; -EINVAL where the stream is not
  * whole; or what the device half says. The data_fd stays as it is.
  */
-int vfio_mig_load_resuming(struct vfio_mig_device *mdev)
+int vfio_mig_load_final(struct vfio_mig_device *mdev)
 {
 	struct vfio_mig_file *file = mdev->resuming;
 	int ret;
 
 	vfio_mig_assert_locked(mdev);
 
-	ret = check_loadable(file);
+	ret = check_whole(file);
 	if (ret) {
 		vfio_mig_explain(mdev, "the stream is %s after %zu bytes",
 				 file->reader.error ? "bad" : "unfinished",
 				 file->reader.error ? file->reader.pos : file->len);
 		return ret;
 	}
-	/* append() leaves a stream that has ended alone: no lock needed. */
-	return mdev->ops->load(mdev, &file->reader, file->buf);
+	ret = vfio_mig_load_initial(mdev);
+	if (ret)
+		return ret;
+	return mdev->ops->load_final(mdev, &file->reader, file->buf);
 }
 
 /**

@@ -104,7 +104,7 @@ static int arc_start(struct vfio_mig_device *mdev)
 
 static int arc_load(struct vfio_mig_device *mdev)
 {
-	int ret = run_arc(mdev, vfio_mig_load_resuming);
+	int ret = run_arc(mdev, vfio_mig_load_final);
 
 	if (!ret)
 		vfio_mig_kill_files(mdev);
@@ -147,14 +147,15 @@ static void enter_error(struct vfio_mig_device *mdev)
 	mdev->state = VFIO_DEVICE_STATE_ERROR;
 }
 
-static void report_failure(struct vfio_mig_device *mdev,
-			   enum vfio_device_mig_state next, int err)
+static void report_failure(struct vfio_mig_device *mdev, const char *next, int err)
 {
 	dev_err_ratelimited(&mdev->core.pdev->dev,
 			    "migration: %s -> %s failed: %s (%pe)\n",
-			    state_names[mdev->state], state_names[next],
+			    state_names[mdev->state], next,
 			    mdev->reason[0] ? mdev->reason : "no reason given",
 			    ERR_PTR(err));
+	if (err == -EIO)
+		enter_error(mdev);
 }
 
 static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
@@ -165,14 +166,39 @@ static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
 	ret = do_arc(mdev, next);
 	if (ret == ARC_RESTARTED)
 		return 0;
-	if (ret) {
-		report_failure(mdev, next, ret);
-		if (ret == -EIO)
-			enter_error(mdev);
-		return ret;
+	if (ret)
+		report_failure(mdev, state_names[next], ret);
+	else
+		mdev->state = next;
+	return ret;
+}
+
+/**
+ * vfio_mig_load_early() - do what can be refused of a load while it still helps
+ * @mdev: the device that @file was opened for; may be closed or gone
+ * @file: data_fd that has got the whole initial part
+ *
+ * A VMM leaves RESUMING when it starts the VM on the destination, and by then
+ * the source is gone. An error of write() is in time to call it all off.
+ *
+ * Context: may sleep; takes the state lock.
+ * Return: 0; -ENODEV where @file is dead; or what the device half says.
+ */
+int vfio_mig_load_early(struct vfio_mig_device *mdev, struct vfio_mig_file *file)
+{
+	int ret = -ENODEV;
+
+	vfio_mig_lock(mdev);
+	if (mdev->resuming == file) {
+		mdev->reason[0] = '\0';
+		ret = run_arc(mdev, vfio_mig_load_initial);
+		if (ret == ARC_RESTARTED)
+			ret = -ENODEV;
+		else if (ret)
+			report_failure(mdev, "load", ret);
 	}
-	mdev->state = next;
-	return 0;
+	vfio_mig_unlock(mdev);
+	return ret;
 }
 
 /* The reference that the user's file descriptor will hold. */

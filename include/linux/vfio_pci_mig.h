@@ -26,6 +26,7 @@ struct vfio_mig_file;
  * that the device does not answer any more: the state becomes ERROR. An arc
  * that fails should say why by vfio_mig_explain().
  *
+ * @owner: module of the device half
  * @format: the streams of this kind of device
  * @gated_bar: the BAR with the registers: user access to it is what the gate
  *	lets through
@@ -39,14 +40,18 @@ struct vfio_mig_file;
  *	has ended
  * @start: STOP -> RUNNING_P2P: unmask interrupts. User access has not begun
  * @save: in STOP: write both parts of the stream, seals and end included
- * @load: RESUMING -> STOP: put a whole, checked stream into the device. Has to
- *	check all that it uses before it touches the device
+ * @load_initial: in RESUMING, once the initial part of the stream is there and
+ *	checked: do all that can be refused. May be called again after it failed,
+ *	unless with -EINVAL or -EXDEV, which say that the stream is bad
+ * @load_final: RESUMING -> STOP: put the rest of a whole, checked stream into
+ *	the device. Has to check all that it uses before it touches the device
  * @reset: the device has been reset, or opened: forget all that was known of
  *	its earlier life. Must not fail
  * @access: read or write the register at @offset for the user, whose gate is
  *	open. Must not wait for the device
  */
 struct vfio_mig_ops {
+	struct module *owner;
 	const struct vfio_mig_stream_format *format;
 	unsigned int gated_bar;
 	u32 mmap_offset;
@@ -57,8 +62,10 @@ struct vfio_mig_ops {
 	int (*stop)(struct vfio_mig_device *mdev);
 	int (*start)(struct vfio_mig_device *mdev);
 	int (*save)(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
-	int (*load)(struct vfio_mig_device *mdev,
-		    const struct vfio_mig_reader *r, const void *stream);
+	int (*load_initial)(struct vfio_mig_device *mdev,
+			    const struct vfio_mig_reader *r, const void *stream);
+	int (*load_final)(struct vfio_mig_device *mdev,
+			  const struct vfio_mig_reader *r, const void *stream);
 	void (*reset)(struct vfio_mig_device *mdev);
 	void (*access)(struct vfio_mig_device *mdev, u32 offset, u32 *val,
 		       bool write);
@@ -108,7 +115,7 @@ struct vfio_mig_gate {
  * @opened: between open_device and close_device; under @lock
  * @saving: data_fd of STOP_COPY; under @lock
  * @resuming: data_fd of RESUMING; under @lock
- * @reason: why the arc under way failed, in words; under @lock
+ * @reason: why what is under way failed, in words; under @lock
  * @gate: user access to the registers
  * @trap_lock: serializes trapped accesses with each other and with the arcs
  * @io: the mapped registers, from open_device to close_device
