@@ -414,13 +414,26 @@ out:
 	return ret;
 }
 
+/*
+ * A PF that has been reset, or taken down and up, since it was told has
+ * forgotten it all.
+ */
+static int tell_again_if_reset(struct igb_vf *vf)
+{
+	u32 val = igb_vf_read(vf, V2PMAILBOX);
+
+	if (!(val & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD)))
+		return 0;
+	return igb_vf_pf_replay(vf, &vf->pf);
+}
+
 /**
  * igb_vf_load_final() - the load_final op: RESUMING -> STOP
- * @mdev: the device, whose PF knows all that it has to
+ * @mdev: the device, whose PF has been told all that it has to know
  * @r: reader that has checked the stream
  * @stream: the stream
  *
- * Return: 0; -ETIMEDOUT where the PF does not let go of the mailbox; -EIO.
+ * Return: 0, or an errno of igb_vf_pf_replay().
  */
 int igb_vf_load_final(struct vfio_mig_device *mdev,
 		      const struct vfio_mig_reader *r, const void *stream)
@@ -432,7 +445,9 @@ int igb_vf_load_final(struct vfio_mig_device *mdev,
 	int ret;
 
 	igb_vf_get_final(r, stream, &regs, &mbx, &counters);
-	ret = igb_vf_mbx_load(vf, &mbx);
+	ret = tell_again_if_reset(vf);
+	if (!ret)
+		ret = igb_vf_mbx_load(vf, &mbx);
 	explain_silence(vf, ret);
 	if (ret)
 		return ret;
