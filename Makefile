@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# "make" builds the modules for the running kernel, or for the one whose build
+# directory is KDIR. Everything below "check" happens in the lab: see
+# tools/lab/lab --help. "make help" lists the targets.
+
+MAKEFLAGS += --no-print-directory
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+KERNEL	?= 6.12
+TIMEOUT	?= 3600
+kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
+release	= $(shell cat $(KDIR)/include/config/kernel.release)
+lab	:= tools/lab/lab
+run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
+
+.PHONY: all clean install check test demo bench help
+
+all:
+	$(kbuild) modules
+
+clean:
+	if [ -d $(KDIR) ]; then $(kbuild) clean; fi
+	rm -rf build
+
+install: all
+	$(kbuild) INSTALL_MOD_DIR=updates modules_install
+	depmod -a $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
+
+check:
+	$(lab) check
+
+test:
+	$(run) -- ./selftests/run_tests.sh $(T)
+
+demo:
+	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
+
+bench:
+	$(run) --share build/bench -- ./selftests/bench
+
+help:
+	@echo 'make           builds the modules against KDIR (default: the running kernel)'
+	@echo 'make install   installs them for modprobe, under INSTALL_MOD_PATH if set'
+	@echo 'make clean     removes all that was built'
+	@echo
+	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
+	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
+	@echo 'make test      runs the selftests; T="NAME ..." runs some, KERNEL=backports the newest kernel'
+	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
+	@echo 'make bench     measures; the report is in build/bench'
