@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a stopped device can be reached: by a mapping made before, by the
+ * region, or by any other door.
+ */
+#include <kselftest_harness.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+#include "lib/check.h"
+#include "lib/igbvf.h"
+
+/* Registers that read back what was written, and mean nothing with queues off */
+#define SCRATCH		VTEITR(0)
+#define BEFORE		0x00000128
+#define INSIDE		0x000002a4
+
+FIXTURE(gate) {
+	struct lab lab;
+	struct vfio_dev *dev;
+	struct igbvf vf;
+	struct vfio_region bar;
+	struct mig_stream stream;
+};
+
+static __thread sigjmp_buf bus_error;
+
+static void on_bus_error(int sig)
+{
+	siglongjmp(bus_error, sig);
+}
+
+FIXTURE_SETUP(gate)
+{
+	struct sigaction action = { .sa_handler = on_bus_error };
+
+	if (!lab_setup(_metadata, &self->lab, 1, true))
+		return;
+	self->dev = &self->lab.vf[0];
+	ASSERT_EQ(0, sigaction(SIGBUS, &action, NULL));
+	ASSERT_EQ(0, vfio_region_info(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				      &self->bar));
+	ASSERT_EQ(0, igbvf_open(&self->vf, self->dev));
+	igbvf_write(&self->vf, SCRATCH, BEFORE);
+	ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+}
+
+FIXTURE_TEARDOWN(gate)
+{
+	igbvf_close(&self->vf);
+	lab_close(&self->lab);
+}
+
+static int region_read(struct vfio_dev *dev, __u32 reg, __u32 *val)
+{
+	return vfio_region_read(dev, VFIO_PCI_BAR0_REGION_INDEX, reg, val,
+				sizeof(*val));
+}
+
+static int region_write(struct vfio_dev *dev, __u32 reg, __u32 val)
+{
+	return vfio_region_write(dev, VFIO_PCI_BAR0_REGION_INDEX, reg, &val,
+				 sizeof(val));
+}
+
+/* -EFAULT where the access is answered by SIGBUS */
+static int mapped_read(__u32 *reg, __u32 *val)
+{
+	if (sigsetjmp(bus_error, 1))
+		return -EFAULT;
+	*val = mmio_read(reg);
+	return 0;
+}
+
+static int mapped_write(__u32 *reg, __u32 val)
+{
+	if (sigsetjmp(bus_error, 1))
+		return -EFAULT;
+	mmio_write(reg, val);
+	return 0;
+}
+
+static __u32 *mapped(struct igbvf *vf, __u32 reg)
+{
+	return vf->page[reg / IGBVF_PAGE_SIZE] + reg % IGBVF_PAGE_SIZE / 4;
+}
+
+static void expect_open(struct __test_metadata *_metadata, struct igbvf *vf)
+{
+	__u32 val;
+
+	EXPECT_EQ(0, region_read(vf->dev, SCRATCH, &val));
+	EXPECT_EQ(BEFORE, val);
+	EXPECT_EQ(0, mapped_read(mapped(vf, SCRATCH), &val));
+	EXPECT_EQ(BEFORE, val);
+}
+
+static void expect_closed(struct __test_metadata *_metadata, struct igbvf *vf)
+{
+	unsigned int page;
+	__u32 reg, val;
+
+	for (reg = 0; reg < IGBVF_BAR0_SIZE; reg += 4) {
+		val = 0;
+		ASSERT_EQ(0, region_read(vf->dev, reg, &val));
+		ASSERT_EQ(~0U, val)
+			TH_LOG("register %#x of a stopped device", reg);
+	}
+	EXPECT_EQ(0, region_write(vf->dev, SCRATCH, INSIDE))
+		TH_LOG("a write is dropped, it does not fail");
+
+	for (page = 0; page < IGBVF_PAGES; page++) {
+		if (!vf->page[page])
+			continue;
+		EXPECT_EQ(-EFAULT, mapped_read(vf->page[page], &val))
+			TH_LOG("page %u is still mapped", page);
+	}
+	EXPECT_EQ(-EFAULT, mapped_write(mapped(vf, SCRATCH), INSIDE));
+}
+
+TEST_F(gate, open_while_running)
+{
+	expect_open(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING_P2P);
+	expect_open(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	expect_open(_metadata, &self->vf);
+}
+
+TEST_F(gate, closed_in_stop)
+{
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	expect_closed(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING_P2P);
+	expect_open(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	expect_open(_metadata, &self->vf);
+}
+
+TEST_F(gate, closed_in_stop_copy)
+{
+	struct mig_stream again;
+
+	ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+	expect_closed(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	ASSERT_EQ(0, mig_save(self->dev, &again));
+	EXPECT_EQ(-1, mig_diff(&self->stream, &again))
+		TH_LOG("a write to a stopped device is in its stream");
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	expect_open(_metadata, &self->vf);
+}
+
+TEST_F(gate, closed_in_resuming)
+{
+	int fd;
+
+	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &fd);
+	expect_closed(_metadata, &self->vf);
+	ASSERT_EQ(0, mig_write(fd, self->stream.data, self->stream.len));
+	expect_closed(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	expect_closed(_metadata, &self->vf);
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	expect_open(_metadata, &self->vf);
+	close(fd);
+}
+
+TEST_F(gate, reset_opens)
+{
+	unsigned int i;
+	__u32 val;
+
+	for (i = 0; i < NR_STATES; i++) {
+		GO(self->dev, check_states[i]);
+		ASSERT_EQ(0, vfio_reset(self->dev));
+		igbvf_write(&self->vf, SCRATCH, BEFORE);
+		EXPECT_EQ(0, mapped_read(mapped(&self->vf, SCRATCH), &val));
+		expect_open(_metadata, &self->vf);
+	}
+}
+
+/* Config space is the VMM's to restore while the device is stopped */
+TEST_F(gate, config_space_stays)
+{
+	unsigned int i;
+	__u16 vendor;
+	__u8 line;
+
+	for (i = 0; i < NR_STATES; i++) {
+		GO(self->dev, check_states[i]);
+		EXPECT_EQ(0, vfio_region_read(self->dev,
+					      VFIO_PCI_CONFIG_REGION_INDEX,
+					      PCI_VENDOR_ID, &vendor, 2));
+		EXPECT_EQ(0x8086, vendor);
+		line = 0x40 + i;
+		EXPECT_EQ(0, vfio_region_write(self->dev,
+					       VFIO_PCI_CONFIG_REGION_INDEX,
+					       PCI_INTERRUPT_LINE, &line, 1));
+		line = 0;
+		EXPECT_EQ(0, vfio_region_read(self->dev,
+					      VFIO_PCI_CONFIG_REGION_INDEX,
+					      PCI_INTERRUPT_LINE, &line, 1));
+		EXPECT_EQ(0x40 + i, line);
+		ASSERT_EQ(0, vfio_reset(self->dev));
+	}
+}
+
+/* The mailbox page is trapped always: nobody maps it, in no combination */
+TEST_F(gate, mailbox_page_is_not_mapped)
+{
+	static const struct {
+		__u64 off;
+		size_t len;
+	} bad[] = {
+		{ 0, 0x1000 }, { 0, 0x2000 }, { 0, 0x4000 },
+		{ 0x3000, 0x2000 }, { 0x4000, 0x1000 },
+	};
+	unsigned int i;
+	void *map;
+
+	EXPECT_TRUE(self->bar.sparse)
+		TH_LOG("BAR0 has a sparse mmap capability");
+	for (i = 0; i < self->bar.nr_areas; i++) {
+		EXPECT_LE(0x1000, self->bar.areas[i].offset);
+		EXPECT_LT(0, self->bar.areas[i].size);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_NE(0, vfio_region_mmap(self->dev,
+					      VFIO_PCI_BAR0_REGION_INDEX,
+					      bad[i].off, bad[i].len, &map))
+			TH_LOG("mmap of %#zx bytes at %#llx works", bad[i].len,
+			       bad[i].off);
+		if (map)
+			munmap(map, bad[i].len);
+	}
+}
+
+/* What the capability lists can be mapped, and in one piece */
+TEST_F(gate, areas_are_mapped)
+{
+	unsigned int i;
+	void *map;
+
+	for (i = 0; i < self->bar.nr_areas; i++) {
+		ASSERT_EQ(0, vfio_region_mmap(self->dev,
+					      VFIO_PCI_BAR0_REGION_INDEX,
+					      self->bar.areas[i].offset,
+					      self->bar.areas[i].size, &map));
+		munmap(map, self->bar.areas[i].size);
+	}
+}
+
+/* A page that is trapped at 4 KiB and is not in a mapping made by mremap() */
+TEST_F(gate, mapping_does_not_grow)
+{
+	void *map, *grown;
+
+	ASSERT_EQ(0, vfio_region_mmap(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				      0x3000, 0x1000, &map));
+	grown = mremap(map, 0x1000, 0x2000, MREMAP_MAYMOVE);
+	EXPECT_EQ(MAP_FAILED, grown);
+	munmap(map, 0x1000);
+}
+
+TEST_F(gate, no_ioeventfd)
+{
+	static const __u32 regs[] = { V2PMAILBOX, VTEICS, RDT(0), TDT(0) };
+	struct vfio_device_ioeventfd arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_IOEVENTFD_32,
+		.data = 1,
+	};
+	unsigned int i;
+	int fd;
+
+	fd = eventfd(0, EFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	arg.fd = fd;
+	for (i = 0; i < ARRAY_SIZE(regs); i++) {
+		arg.offset = self->bar.offset + regs[i];
+		EXPECT_EQ(-1, ioctl(self->dev->fd, VFIO_DEVICE_IOEVENTFD,
+				    &arg))
+			TH_LOG("an ioeventfd writes %#x past the gate",
+			       regs[i]);
+	}
+	close(fd);
+}
+
+struct hammer {
+	struct igbvf *vf;
+	bool stop;
+	unsigned long landed;
+	unsigned long refused;
+};
+
+static void *hammer(void *arg)
+{
+	struct hammer *hammer = arg;
+	__u32 val = 0;
+
+	while (!__atomic_load_n(&hammer->stop, __ATOMIC_RELAXED)) {
+		val = (val + 4) & 0x7ffc;
+		if (mapped_write(mapped(hammer->vf, SCRATCH), val))
+			hammer->refused++;
+		else
+			hammer->landed++;
+		region_write(hammer->vf->dev, VTEITR(1), val);
+	}
+	return NULL;
+}
+
+/* Somebody who does not keep still cannot change a stopped device */
+TEST_F_TIMEOUT(gate, under_fire, 120)
+{
+	struct hammer fire = { .vf = &self->vf };
+	struct mig_stream again;
+	pthread_t thread;
+	unsigned int i;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hammer, &fire));
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+		usleep(1000);
+		GO(self->dev, VFIO_DEVICE_STATE_STOP);
+		ASSERT_EQ(0, mig_save(self->dev, &again));
+		ASSERT_EQ(-1, mig_diff(&self->stream, &again))
+			TH_LOG("round %u: a stopped device changed", i);
+		GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+		usleep(1000);
+	}
+	__atomic_store_n(&fire.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_LT(0, fire.landed);
+	EXPECT_LT(0, fire.refused);
+}
+
+TEST_HARNESS_MAIN

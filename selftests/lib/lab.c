@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab.h"
+
+#define CARRIER_MS	10000
+
+/* The name of the nth VF of VFMIG_VFS */
+static bool vf_name(unsigned int nth, char *bdf, size_t size)
+{
+	const char *names = getenv("VFMIG_VFS");
+	size_t len;
+
+	while (names && *names) {
+		names += strspn(names, " ,");
+		len = strcspn(names, " ,");
+		if (!len)
+			return false;
+		if (!nth--) {
+			snprintf(bdf, size, "%.*s", (int)len, names);
+			return true;
+		}
+		names += len;
+	}
+	return false;
+}
+
+unsigned int lab_vf_count(void)
+{
+	unsigned int nr = 0;
+	char bdf[16];
+
+	while (vf_name(nr, bdf, sizeof(bdf)))
+		nr++;
+	return nr;
+}
+
+const char *lab_netdev(void)
+{
+	return getenv("VFMIG_PF_NETDEV");
+}
+
+int lab_open(struct lab *lab, unsigned int nr)
+{
+	char bdf[16];
+	int ret;
+
+	lab->nr = 0;
+	if (nr > LAB_MAX_VFS)
+		return -E2BIG;
+	ret = vfio_iommu_open(&lab->iommu);
+	if (ret)
+		return ret;
+
+	while (lab->nr < nr) {
+		ret = -ENODEV;
+		if (vf_name(lab->nr, bdf, sizeof(bdf)))
+			ret = vfio_open(&lab->vf[lab->nr], &lab->iommu, bdf);
+		if (ret) {
+			lab_close(lab);
+			return ret;
+		}
+		lab->nr++;
+	}
+	return 0;
+}
+
+void lab_close(struct lab *lab)
+{
+	while (lab->nr)
+		vfio_close(&lab->vf[--lab->nr]);
+	vfio_iommu_close(&lab->iommu);
+}
+
+static int sysfs_link(const char *bdf, const char *what, char *name,
+		      size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, what);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return -errno;
+	link[len] = '\0';
+	snprintf(name, size, "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
+bool lab_plain_driver(struct lab *lab)
+{
+	char driver[32];
+
+	return !sysfs_link(lab->vf[0].bdf, "driver", driver, sizeof(driver)) &&
+	       !strcmp(driver, "vfio-pci");
+}
+
+int lab_vf_number(const struct vfio_dev *dev)
+{
+	const char *pf = getenv("VFMIG_PF");
+	char name[32], what[32];
+	int i;
+
+	for (i = 0; pf && i < 8; i++) {
+		snprintf(what, sizeof(what), "virtfn%d", i);
+		if (!sysfs_link(pf, what, name, sizeof(name)) &&
+		    !strcmp(name, dev->bdf))
+			return i;
+	}
+	return -ENODEV;
+}
+
+/* "ip link set" on the PF's interface */
+static int ip_link_set(const char *what)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), "ip link set dev %s %s", lab_netdev(),
+		 what);
+	return system(cmd) ? -EIO : 0;
+}
+
+/* The address that the PF's driver holds for a VF, whoever set it */
+int lab_vf_mac(const struct vfio_dev *dev, __u8 *mac)
+{
+	int number = lab_vf_number(dev), found;
+	char cmd[128], line[256];
+	int ret = -ENOENT;
+	FILE *ip;
+
+	snprintf(cmd, sizeof(cmd), "ip -color=never link show dev %s",
+		 lab_netdev());
+	ip = popen(cmd, "r");
+	if (!ip)
+		return -errno;
+
+	while (fgets(line, sizeof(line), ip)) {
+		if (sscanf(line, " vf %d link/ether %hhx:%hhx:%hhx:%hhx:%hhx:%hhx",
+			   &found, &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+			   &mac[5]) == 7 && found == number)
+			ret = 0;
+		if (!ret)
+			break;
+	}
+	pclose(ip);
+	return ret;
+}
+
+/* What an administrator does; all zeros takes the address back */
+int lab_set_vf_mac(const struct vfio_dev *dev, const __u8 *mac)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "vf %d mac %02x:%02x:%02x:%02x:%02x:%02x",
+		 lab_vf_number(dev), mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
+	return ip_link_set(what);
+}
+
+static bool has_carrier(void)
+{
+	char path[128];
+	FILE *file;
+	int on = 0;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/carrier",
+		 lab_netdev());
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &on) != 1)
+		on = 0;
+	fclose(file);
+	return on;
+}
+
+int lab_pf_up(void)
+{
+	int ms, ret;
+
+	if (has_carrier())
+		return 0;
+	ret = ip_link_set("up");
+	if (ret)
+		return ret;
+	for (ms = 0; ms < CARRIER_MS; ms += 10) {
+		if (has_carrier())
+			return 0;
+		usleep(10000);
+	}
+	return -ETIMEDOUT;
+}
+
+int lab_pf_down(void)
+{
+	return ip_link_set("down");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests run on: VFs of one PF, bound to a VFIO driver, named by the
+ * environment (VFMIG_PF, VFMIG_PF_NETDEV, VFMIG_VFS).
+ */
+#ifndef SELFTESTS_LIB_LAB_H
+#define SELFTESTS_LIB_LAB_H
+
+#include "migrate.h"
+#include "vfio.h"
+
+#define LAB_MAX_VFS	3
+
+struct lab {
+	struct vfio_iommu iommu;
+	struct vfio_dev vf[LAB_MAX_VFS];
+	unsigned int nr;
+};
+
+unsigned int lab_vf_count(void);
+const char *lab_netdev(void);
+int lab_open(struct lab *lab, unsigned int nr);
+void lab_close(struct lab *lab);
+bool lab_plain_driver(struct lab *lab);
+
+/* The PF's number for a VF, as in "ip link set PF vf NUMBER" */
+int lab_vf_number(const struct vfio_dev *dev);
+int lab_vf_mac(const struct vfio_dev *dev, __u8 *mac);
+int lab_set_vf_mac(const struct vfio_dev *dev, const __u8 *mac);
+int lab_pf_up(void);
+int lab_pf_down(void);
+
+#endif

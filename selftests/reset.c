@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resets, from every state and at any moment: whatever they meet, the device
+ * runs afterwards, and nothing of its earlier life is left.
+ */
+#include <kselftest_harness.h>
+#include <poll.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/check.h"
+#include "lib/flow.h"
+
+#define ROUNDS		10000
+#define STALL_SECONDS	20
+
+static const __u8 mac_a[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
+
+FIXTURE(reset) {
+	struct lab lab;
+	struct vfio_dev *dev;
+	struct igbvf vf;
+	struct peer peer;
+	struct mig_stream stream;
+};
+
+FIXTURE_VARIANT(reset) {
+	int (*reset)(struct vfio_dev *dev);
+};
+
+FIXTURE_VARIANT_ADD(reset, ioctl) { .reset = vfio_reset };
+FIXTURE_VARIANT_ADD(reset, flr) { .reset = vfio_flr };
+
+FIXTURE_SETUP(reset)
+{
+	if (!lab_setup(_metadata, &self->lab, 2, true))
+		return;
+	self->dev = &self->lab.vf[0];
+	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
+	ASSERT_EQ(0, igbvf_open(&self->vf, self->dev));
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+	ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+}
+
+FIXTURE_TEARDOWN(reset)
+{
+	igbvf_close(&self->vf);
+	peer_close(&self->peer);
+	lab_close(&self->lab);
+}
+
+static void expect_dead(struct __test_metadata *_metadata, int fd, __u32 state)
+{
+	struct pollfd pfd = { .fd = fd };
+	char byte = 0;
+	int ret;
+
+	ret = state == VFIO_DEVICE_STATE_STOP_COPY ? read(fd, &byte, 1) :
+						     write(fd, &byte, 1);
+	EXPECT_EQ(-1, ret);
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_TRUE(pfd.revents & POLLERR);
+}
+
+TEST_F_TIMEOUT(reset, from_each_state, 60)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < NR_STATES; i++) {
+		ASSERT_EQ(0, vfio_mig_set_state(self->dev, check_states[i],
+						&fd));
+		ASSERT_EQ(0, variant->reset(self->dev));
+		EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
+		if (fd >= 0) {
+			expect_dead(_metadata, fd, check_states[i]);
+			close(fd);
+		}
+		EXPECT_EQ(0, mig_load(self->dev, &self->stream,
+				      VFIO_DEVICE_STATE_RUNNING))
+			TH_LOG("no migration after a reset in %s",
+			       vfio_mig_state_name(check_states[i]));
+		EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, i, 3));
+		/* Once more from the saved state: the ring has moved on */
+		ASSERT_EQ(0, variant->reset(self->dev));
+		ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+		ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+		GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	}
+}
+
+/* The data of one life are not there to be loaded in the next */
+TEST_F(reset, drops_what_was_written)
+{
+	int fd, next;
+
+	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &fd);
+	ASSERT_EQ(0, mig_write(fd, self->stream.data, self->stream.len));
+	ASSERT_EQ(0, variant->reset(self->dev));
+	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &next);
+	EXPECT_EQ(-EINVAL, vfio_mig_set_state(self->dev,
+					      VFIO_DEVICE_STATE_STOP, NULL));
+	expect_dead(_metadata, fd, VFIO_DEVICE_STATE_RESUMING);
+	close(fd);
+	close(next);
+}
+
+/* The mailbox log is empty: what the PF was told before is not told again */
+TEST_F(reset, forgets_the_mailbox)
+{
+	struct vfio_dev *other = &self->lab.vf[1];
+	__u8 mac[6];
+
+	ASSERT_EQ(0, variant->reset(self->dev));
+	ASSERT_EQ(0, mig_move(self->dev, other, VFIO_DEVICE_STATE_RUNNING));
+	ASSERT_EQ(0, lab_vf_mac(other, mac));
+	EXPECT_NE(0, memcmp(mac, mac_a, 6))
+		TH_LOG("an address set before the reset came along");
+}
+
+struct waiter {
+	int fd;
+	int revents;
+};
+
+static void *wait_for_error(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct pollfd pfd = { .fd = waiter->fd };
+
+	waiter->revents = poll(&pfd, 1, 10000) == 1 ? pfd.revents : 0;
+	return NULL;
+}
+
+TEST_F(reset, wakes_poll)
+{
+	struct waiter waiter;
+	pthread_t thread;
+
+	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &waiter.fd);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_error, &waiter));
+	usleep(100000);
+	ASSERT_EQ(0, variant->reset(self->dev));
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(waiter.revents & POLLERR);
+	close(waiter.fd);
+}
+
+struct attempt {
+	struct vfio_dev *dev;
+	int ret;
+};
+
+static void *leave_resuming(void *arg)
+{
+	struct attempt *attempt = arg;
+
+	attempt->ret = vfio_mig_set_state(attempt->dev, VFIO_DEVICE_STATE_STOP,
+					  NULL);
+	return NULL;
+}
+
+/*
+ * A reset that finds an arc under way, here one that waits for a PF that does
+ * not answer, ends as if it had come before or after the arc.
+ */
+TEST_F_TIMEOUT(reset, while_an_arc_waits, 60)
+{
+	struct attempt attempt = { .dev = self->dev };
+	pthread_t thread;
+	int fd;
+
+	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &fd);
+	ASSERT_EQ(0, mig_write(fd, self->stream.data, self->stream.len));
+	ASSERT_EQ(0, lab_pf_down());
+	ASSERT_EQ(0, pthread_create(&thread, NULL, leave_resuming, &attempt));
+	usleep(50000);
+	EXPECT_EQ(0, variant->reset(self->dev));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, lab_pf_up());
+
+	if (attempt.ret) {
+		EXPECT_EQ(-ETIMEDOUT, attempt.ret);
+		EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
+		expect_dead(_metadata, fd, VFIO_DEVICE_STATE_RESUMING);
+	} else {
+		EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_STOP);
+	}
+	close(fd);
+}
+
+struct resetter {
+	struct vfio_dev *dev;
+	int (*reset)(struct vfio_dev *dev);
+	int ret;
+};
+
+static void *reset_once(void *arg)
+{
+	struct resetter *resetter = arg;
+
+	resetter->ret = resetter->reset(resetter->dev);
+	return NULL;
+}
+
+/*
+ * An arc that begins while the device is being reset, and so has to wait for
+ * it: the reset came first, whoever does its work. The device that is saved
+ * here is a fresh one.
+ */
+TEST_F_TIMEOUT(reset, before_an_arc, 60)
+{
+	struct resetter resetter = {
+		.dev = self->dev,
+		.reset = variant->reset,
+	};
+	struct vfio_dev *other = &self->lab.vf[1];
+	pthread_t thread;
+	__u8 mac[6];
+
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset_once, &resetter));
+	/* Well inside the 100 ms that a function level reset takes */
+	usleep(30000);
+	ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, resetter.ret);
+
+	ASSERT_EQ(0, mig_load(other, &self->stream,
+			      VFIO_DEVICE_STATE_RUNNING));
+	ASSERT_EQ(0, lab_vf_mac(other, mac));
+	EXPECT_NE(0, memcmp(mac, mac_a, 6))
+		TH_LOG("the reset was lost: its device saves an old life");
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+}
+
+/*
+ * VTCTRL.RST is the guest at work, not the end of a migration: the states go
+ * on, only the mailbox starts afresh.
+ */
+FIXTURE(guest_reset) {
+	struct lab lab;
+	struct vfio_dev *dev;
+	struct igbvf vf;
+};
+
+FIXTURE_SETUP(guest_reset)
+{
+	if (!lab_setup(_metadata, &self->lab, 2, true))
+		return;
+	self->dev = &self->lab.vf[0];
+	ASSERT_EQ(0, igbvf_open(&self->vf, self->dev));
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+}
+
+FIXTURE_TEARDOWN(guest_reset)
+{
+	igbvf_close(&self->vf);
+	lab_close(&self->lab);
+}
+
+TEST_F(guest_reset, keeps_the_state)
+{
+	struct vfio_dev *other = &self->lab.vf[1];
+	__u8 mac[6];
+
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING_P2P);
+	igbvf_write(&self->vf, VTCTRL, VTCTRL_RST);
+	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING_P2P);
+
+	ASSERT_EQ(0, mig_move(self->dev, other, VFIO_DEVICE_STATE_RUNNING));
+	ASSERT_EQ(0, lab_vf_mac(other, mac));
+	EXPECT_NE(0, memcmp(mac, mac_a, 6))
+		TH_LOG("an address set before VTCTRL.RST came along");
+	ASSERT_EQ(0, igbvf_move(&self->vf, other));
+	EXPECT_EQ(0, igbvf_read(&self->vf, RXDCTL(0)) & XDCTL_ENABLE)
+		TH_LOG("VTCTRL.RST had turned the queue off");
+}
+
+/* The race: two threads that change states, one that resets */
+struct race {
+	struct vfio_dev *dev;
+	const struct mig_stream *stream;
+	unsigned int rounds;	/* SET_STATEs that succeeded */
+	unsigned int refused;	/* and that did not, having no stream */
+	unsigned int transfers;	/* data_fds used to the end */
+	unsigned int resets;
+	bool bad;
+	char what[128];
+};
+
+static bool race_over(struct race *race)
+{
+	return __atomic_load_n(&race->bad, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&race->rounds, __ATOMIC_RELAXED) >= ROUNDS;
+}
+
+static __printf(2, 3)
+void race_bad(struct race *race, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (__atomic_exchange_n(&race->bad, true, __ATOMIC_SEQ_CST))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(race->what, sizeof(race->what), fmt, ap);
+	va_end(ap);
+}
+
+/* An fd that a reset has overtaken is dead, never anything else */
+static void race_transfer(struct race *race, __u32 state, int fd,
+			  unsigned int *seed)
+{
+	struct mig_stream now;
+	size_t len;
+	int ret;
+
+	if (state == VFIO_DEVICE_STATE_STOP_COPY) {
+		ret = mig_read(fd, &now);
+	} else {
+		/* Now and then only a part of the stream */
+		len = race->stream->len;
+		if (!(rand_r(seed) % 8))
+			len = rand_r(seed) % len;
+		ret = mig_write(fd, race->stream->data, len);
+	}
+	if (!ret)
+		__atomic_add_fetch(&race->transfers, 1, __ATOMIC_RELAXED);
+	else if (ret != -ENODEV)
+		race_bad(race, "data_fd of %s: %s", vfio_mig_state_name(state),
+			 strerror(-ret));
+	close(fd);
+}
+
+static void race_round(struct race *race, unsigned int *seed)
+{
+	__u32 to = check_states[rand_r(seed) % NR_STATES];
+	int state, ret, fd;
+
+	ret = vfio_mig_set_state(race->dev, to, &fd);
+	if (ret && ret != -EINVAL)
+		race_bad(race, "SET_STATE to %s: %s", vfio_mig_state_name(to),
+			 strerror(-ret));
+	if (ret && fd != -1)
+		race_bad(race, "SET_STATE failed and gave fd %d", fd);
+
+	state = vfio_mig_get_state(race->dev);
+	if (state <= VFIO_DEVICE_STATE_ERROR ||
+	    state > VFIO_DEVICE_STATE_RUNNING_P2P)
+		race_bad(race, "state %s", vfio_mig_state_name(state));
+
+	if (ret) {
+		__atomic_add_fetch(&race->refused, 1, __ATOMIC_RELAXED);
+		usleep(500);
+		return;
+	}
+	if (fd >= 0)
+		race_transfer(race, to, fd, seed);
+	__atomic_add_fetch(&race->rounds, 1, __ATOMIC_RELAXED);
+}
+
+static void *race_setter(void *arg)
+{
+	struct race *race = arg;
+	unsigned int seed = (unsigned int)(unsigned long)pthread_self();
+
+	while (!race_over(race))
+		race_round(race, &seed);
+	return NULL;
+}
+
+static void *race_resetter(void *arg)
+{
+	struct race *race = arg;
+	unsigned int seed = 1;
+	int ret;
+
+	while (!race_over(race)) {
+		/* Function level resets sleep: leave time for the others */
+		usleep(rand_r(&seed) % 30000);
+		ret = rand_r(&seed) % 2 ? vfio_reset(race->dev) :
+					  vfio_flr(race->dev);
+		if (ret)
+			race_bad(race, "reset: %s", strerror(-ret));
+		__atomic_add_fetch(&race->resets, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+FIXTURE(race) {
+	struct lab lab;
+	struct igbvf vf;
+	struct peer peer;
+	struct mig_stream stream;
+};
+
+FIXTURE_SETUP(race)
+{
+	if (!lab_setup(_metadata, &self->lab, 1, true))
+		return;
+	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
+	ASSERT_EQ(0, igbvf_open(&self->vf, &self->lab.vf[0]));
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+	ASSERT_EQ(0, mig_save(&self->lab.vf[0], &self->stream));
+	GO(&self->lab.vf[0], VFIO_DEVICE_STATE_RUNNING);
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	igbvf_close(&self->vf);
+	peer_close(&self->peer);
+	lab_close(&self->lab);
+}
+
+/* Says where it hangs rather than wait for the harness to kill everything */
+static bool race_watch(struct race *race)
+{
+	unsigned int last = 0, now, still = 0;
+
+	while (!race_over(race)) {
+		sleep(1);
+		now = __atomic_load_n(&race->rounds, __ATOMIC_RELAXED) +
+		      __atomic_load_n(&race->resets, __ATOMIC_RELAXED);
+		still = now == last ? still + 1 : 0;
+		last = now;
+		if (still == STALL_SECONDS)
+			return false;
+	}
+	return true;
+}
+
+TEST_F_TIMEOUT(race, resets_and_states, 300)
+{
+	struct race race = {
+		.dev = &self->lab.vf[0],
+		.stream = &self->stream,
+	};
+	pthread_t thread[3];
+	unsigned int i;
+
+	ASSERT_EQ(0, pthread_create(&thread[0], NULL, race_setter, &race));
+	ASSERT_EQ(0, pthread_create(&thread[1], NULL, race_setter, &race));
+	ASSERT_EQ(0, pthread_create(&thread[2], NULL, race_resetter, &race));
+	if (!race_watch(&race)) {
+		TH_LOG("nothing moves for %u s: %u rounds, %u resets",
+		       STALL_SECONDS, race.rounds, race.resets);
+		_exit(KSFT_FAIL);
+	}
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+
+	TH_LOG("%u rounds, %u transfers, %u refused, %u resets", race.rounds,
+	       race.transfers, race.refused, race.resets);
+	ASSERT_FALSE(race.bad)
+		TH_LOG("%s", race.what);
+	EXPECT_LE(ROUNDS, race.rounds);
+	EXPECT_LT(ROUNDS / 10, race.transfers);
+	EXPECT_LT(20, race.resets);
+
+	ASSERT_EQ(0, vfio_reset(race.dev));
+	EXPECT_STATE(race.dev, VFIO_DEVICE_STATE_RUNNING);
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 5));
+	EXPECT_EQ(0, flow_to_peer(&self->vf, 0, &self->peer, 1, 5));
+	ASSERT_EQ(0, mig_save(race.dev, &self->stream));
+	EXPECT_EQ(0, mig_load(race.dev, &self->stream,
+			      VFIO_DEVICE_STATE_RUNNING));
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 9, 5));
+}
+
+TEST_HARNESS_MAIN
