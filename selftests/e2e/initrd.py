@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's userspace: an initrd of busybox, the NIC's driver and peer."""
+
+import gzip
+import lzma
+import os
+import re
+import shutil
+import subprocess
+
+from progress import Trouble
+
+ADDRESS = "192.0.2.2"
+HOST_ADDRESS = "192.0.2.1"
+PORT = 7411
+MAC = "02:76:66:6d:69:67"
+LOG_MARK = "vfmig: traffic starts"
+
+INIT = rf"""#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+
+# One fact a line: when, what, value.
+report()
+{{
+	echo "guest: $1 boot_id $(cat /proc/sys/kernel/random/boot_id)"
+	echo "guest: $1 uptime $(cut -d' ' -f1 /proc/uptime)"
+	cd /sys/class/net/eth0
+	# A serial line is slow: zeros are not worth it.
+	grep -v '^0$' carrier_changes queues/tx-*/tx_timeout statistics/* |
+		sed "s|^|guest: $1 counter/|; s|:\([0-9]*\)$| \1|"
+	cd /
+	grep eth0 /proc/interrupts | sed "s|^ *|guest: $1 interrupt |"
+}}
+
+give_up()
+{{
+	echo "guest: failed $1"
+	dmesg -r | tail -n 20 | sed 's/^/guest: failed log /'
+	poweroff -f
+}}
+
+wait_until()
+{{
+	what=$1
+	shift
+	n=0
+	until "$@" 2>/dev/null; do
+		n=$((n + 1))
+		[ $n -lt 200 ] || give_up "$what"
+		usleep 100000
+	done
+}}
+
+for module in /modules/*.ko; do
+	[ ! -e $module ] || insmod $module || give_up "insmod $module"
+done
+wait_until "no network interface" [ -e /sys/class/net/eth0 ]
+echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
+ip link set lo up
+ip link set eth0 address {MAC}
+ip addr add {ADDRESS}/24 dev eth0
+ip link set eth0 up
+wait_until "no link" grep -q 1 /sys/class/net/eth0/carrier
+echo "{LOG_MARK}" > /dev/kmsg
+report before
+peer -i 3600000 $(cat /peer-args) {HOST_ADDRESS} {PORT}
+echo "guest: after peer_status $?"
+report after
+dmesg -r | sed -n '/{LOG_MARK}/,$p' | sed '1d; s/^/guest: after log /'
+echo "guest: end"
+poweroff -f
+"""
+
+
+def cpio_entry(name, mode, data, inode):
+    """One file of a "newc" archive, which is what the kernel unpacks."""
+    path = name.encode() + b"\0"
+    fields = [inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0]
+    entry = b"070701" + b"".join(b"%08x" % field for field in fields) + path
+    entry += b"\0" * (-len(entry) % 4) + data
+    return entry + b"\0" * (-len(entry) % 4)
+
+
+def cpio(files):
+    """files: (name, mode, data) in the order in which they are to appear."""
+    entries = [cpio_entry(name, mode, data, number + 1)
+               for number, (name, mode, data) in enumerate(files)]
+    entries.append(cpio_entry("TRAILER!!!", 0, b"", 0))
+    return b"".join(entries)
+
+
+def read_binary(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def unpack_module(path):
+    data = read_binary(path)
+    if path.endswith(".xz"):
+        return lzma.decompress(data)
+    if path.endswith(".gz"):
+        return gzip.decompress(data)
+    if path.endswith(".zst"):
+        return subprocess.run(["zstd", "-dc", path], check=True,
+                              stdout=subprocess.PIPE).stdout
+    return data
+
+
+def module_files(module):
+    """The files to load for a module, in order; none if it is built in."""
+    result = subprocess.run(["modprobe", "--show-depends", "--ignore-install",
+                             module], capture_output=True, text=True)
+    if result.returncode and os.path.exists(f"/sys/module/{module}"):
+        # There is no file of it, and yet it is there: it is built in.
+        return []
+    if result.returncode:
+        raise Trouble(f"no module {module} for the guest's kernel: "
+                      f"{result.stderr.strip()}")
+    return re.findall(r"^insmod (\S+)", result.stdout, re.MULTILINE)
+
+
+def build_initrd(path, modules, peer, peer_args):
+    """busybox, the NIC's driver, the helper, and INIT to run them."""
+    busybox = shutil.which("busybox")
+    if not busybox:
+        raise Trouble("no busybox to put into the guest")
+    files = [(name, 0o040755, b"") for name in
+             ("bin", "proc", "sys", "dev", "modules")]
+    files += [("init", 0o100755, INIT.encode()),
+              ("peer-args", 0o100644, " ".join(peer_args).encode()),
+              ("bin/busybox", 0o100755, read_binary(busybox)),
+              ("bin/peer", 0o100755, read_binary(peer))]
+    number = 0
+    for module in modules:
+        for file in module_files(module):
+            files.append((f"modules/{number:02}.ko", 0o100644,
+                          unpack_module(file)))
+            number += 1
+    with open(path, "wb") as file:
+        file.write(cpio(files))
+
+
+FACTS = {"boot_id": r"[0-9a-f-]{36}", "uptime": r"\d+\.\d+",
+         "peer_status": r"\d+", "counter": r"\d+"}
+
+
+def guest_facts(console, when):
+    """What INIT's report() printed: {what: value}, and the kernel log.
+
+    The kernel may write into the middle of a line: only what is whole counts.
+    """
+    facts, log = {}, []
+    for what, value in re.findall(rf"^guest: {when} (\S+) ?(.*?)\r?\n",
+                                  console, re.MULTILINE):
+        pattern = FACTS.get(what.split("/")[0])
+        if what == "log":
+            log.append(value)
+        elif pattern and re.fullmatch(pattern, value):
+            facts[what] = value
+    return facts, log

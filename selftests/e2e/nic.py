@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the guest's network card is, and where it meets the host."""
+
+import os
+import subprocess
+
+from device import Abilities, complaint_about, driver_of
+from initrd import HOST_ADDRESS, MAC
+from progress import Trouble
+
+
+def ip(*words, check=True):
+    result = subprocess.run(["ip", *words], capture_output=True, text=True)
+    if check and result.returncode:
+        raise Trouble(f"ip {' '.join(words)}: {result.stderr.strip()}")
+
+
+class HostAddress:
+    """Our address on an interface, for as long as the scenario lasts."""
+
+    def __init__(self, netdev):
+        self.netdev = netdev
+        ip("link", "set", netdev, "up")
+        ip("address", "add", f"{HOST_ADDRESS}/24", "dev", netdev)
+
+    def remove(self):
+        ip("address", "del", f"{HOST_ADDRESS}/24", "dev", self.netdev,
+           check=False)
+
+
+class VfNic:
+    """A virtual function for each end, and the PF's interface as our side."""
+
+    guest_modules = ["igbvf"]
+    journey = "from one virtual function to the other"
+
+    def __init__(self, progress):
+        try:
+            self.netdev = os.environ["VFMIG_PF_NETDEV"]
+            self.vfs = os.environ["VFMIG_VFS"].split()[:2]
+        except KeyError as err:
+            raise Trouble(f"{err.args[0]} is not set: it and VFMIG_VFS say "
+                          "which devices to use") from err
+        if len(self.vfs) < 2:
+            raise Trouble("VFMIG_VFS must name two virtual functions, one "
+                          "for the source and one for the destination")
+        self.drivers = [driver_of(vf) for vf in self.vfs]
+        self.abilities = [Abilities(vf) for vf in self.vfs]
+        for vf, driver, can in zip(self.vfs, self.drivers, self.abilities):
+            progress.say(f"{vf} is bound to {driver}: {can.describe()}")
+            if "STOP_COPY" not in can.flags:
+                raise Trouble(f"{vf} is bound to {driver}, which cannot "
+                              "migrate it; bind it to igb_vfio_pci")
+        self.offers = self.abilities[0].describe()
+        self.address = HostAddress(self.netdev)
+
+    def qemu_args(self, end):
+        """end: 0 for the source, 1 for the destination."""
+        device = (f"vfio-pci,id=nic,host={self.vfs[end]},rombar=0,"
+                  "enable-migration=on,migration-events=on")
+        if not self.abilities[end].dma_log:
+            # Without a log, VFIO reports all of the guest's memory as dirty
+            # all the time: the migration would never find an end. Let the
+            # device's share be sent only once the guest stands still.
+            device += ",x-pre-copy-dirty-page-tracking=off"
+        return ["-device", device]
+
+    def complaints(self):
+        found = [complaint_about(vf, driver)
+                 for vf, driver in zip(self.vfs, self.drivers)]
+        return [complaint for complaint in found if complaint]
+
+    def remove(self):
+        self.address.remove()
+
+
+class VirtioNic:
+    """The control: an emulated card that QEMU is known to migrate."""
+
+    guest_modules = ["virtio_net"]
+    journey = "from one QEMU to the other"
+    offers = None
+    bridge = "vfmigbr0"
+    taps = ("vfmigtap0", "vfmigtap1")
+
+    def __init__(self, progress):
+        progress.say("the card is an emulated virtio-net, as a control")
+        subprocess.run(["modprobe", "-a", "tun", "bridge"], check=False)
+        try:
+            ip("link", "add", self.bridge, "type", "bridge")
+            for tap in self.taps:
+                ip("tuntap", "add", tap, "mode", "tap")
+                ip("link", "set", tap, "master", self.bridge, "up")
+            self.address = HostAddress(self.bridge)
+        except Trouble:
+            self.remove()
+            raise
+
+    def qemu_args(self, end):
+        return ["-netdev", f"tap,id=net,ifname={self.taps[end]},script=no,"
+                           "downscript=no",
+                "-device", f"virtio-net-pci,id=nic,netdev=net,mac={MAC},"
+                           "romfile="]
+
+    def complaints(self):
+        return []
+
+    def remove(self):
+        for link in (*self.taps, self.bridge):
+            ip("link", "del", link, check=False)

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Turns what was observed into claims, a report, and a plot."""
+
+import re
+
+from initrd import guest_facts
+from traffic import longest_gap, parse_peer
+
+PINGS_AFTER = 5.0	# seconds at the end in which pings must flow
+PINGS_ANSWERED = 0.9	# so large a share of them must be answered
+MIB = 1024 * 1024
+
+# What a kernel says when something is wrong, whichever kernel it is.
+TROUBLE = (r"NETDEV WATCHDOG|timed out|\b[Hh]ung\b|\bhang\b|\bstall|lockup|BUG:|"
+           r"WARNING:|Oops|Call Trace|general protection|segfault|[Bb]ad page")
+# In a guest that runs undisturbed, the card's driver is silent.
+GUEST_TROUBLE = re.compile(TROUBLE + "|igbvf")
+HOST_TROUBLE = re.compile(TROUBLE + "|DMAR:|fault addr|AER:")
+
+
+class Record:
+    """All that one run of the scenario observed."""
+
+    def __init__(self, real):
+        self.real = real		# a real device, not an emulated one
+        self.nic = None
+        self.trouble = None		# why it ended early, if it did
+        self.migration = {}		# QEMU's last query-migrate
+        self.began = None		# wall clock, as all times here
+        self.completed = None
+        self.stopped = None		# when the guest or its card stopped
+        self.resumed = None		# when both went on
+        self.device_states = {}		# {end: states that QEMU went through}
+        self.destination_status = None
+        self.source_exit = None
+        self.pinger = None
+        self.peer_at_resume = {}
+        self.peer_output = ""
+        self.source_console = ""
+        self.destination_console = ""
+        self.host_log = []
+        self.complaints = None
+
+    def pings(self):
+        return self.pinger.pings if self.pinger else []
+
+    def last_console(self):
+        """The console on which the guest gave its report at the end."""
+        if "guest: after" in self.destination_console:
+            return self.destination_console
+        return self.source_console
+
+
+class Claim:
+    """One thing that must hold. ok is None where it was never reached."""
+
+    def __init__(self, name, ok, detail=""):
+        self.name = name
+        self.ok = ok
+        self.detail = detail
+
+
+def guest_troubles(log):
+    """Lines of the guest's kernel log, since traffic began, that worry us."""
+    return [line for line in log
+            if GUEST_TROUBLE.search(line) or re.match(r"<[0-3]>", line)]
+
+
+def host_troubles(log):
+    return [line for line in log if HOST_TROUBLE.search(line)]
+
+
+def check_end(record):
+    why = record.trouble.splitlines()[0] if record.trouble else ""
+    return Claim("the scenario ran to its end", not record.trouble, why)
+
+
+def check_migration(record):
+    status = record.migration.get("status")
+    if status is None:
+        return Claim("the migration completes", None)
+    detail = record.migration.get("error-desc", f"QEMU's status: {status}")
+    return Claim("the migration completes", status == "completed", detail)
+
+
+def check_handover(record):
+    name = "the destination runs, the source has ended"
+    if record.destination_status is None:
+        return Claim(name, None)
+    return Claim(name, record.destination_status == "running" and
+                 record.source_exit == 0,
+                 f"destination {record.destination_status}, source's exit "
+                 f"status {record.source_exit}")
+
+
+def check_device_state(record):
+    name = "the device's state went with it"
+    if not record.migration:
+        return Claim(name, None)
+    size = record.migration.get("vfio", {}).get("transferred", 0)
+    return Claim(name, size > 0, f"{size} bytes")
+
+
+def reported(facts):
+    """Whether the guest came to report at all."""
+    return "boot_id" in facts and "uptime" in facts
+
+
+def check_boot(record):
+    """The guest that answers now is the guest that was started."""
+    name = "the guest booted once, and its uptime went on"
+    before, _ = guest_facts(record.source_console, "before")
+    after, _ = guest_facts(record.last_console(), "after")
+    if not reported(before) or not reported(after):
+        return Claim(name, None)
+    _, counts = parse_peer(record.peer_output)
+    if not counts:
+        return Claim(name, None)
+    same = before["boot_id"] == after["boot_id"] == counts.get("far_boot_id")
+    rose = (float(after["uptime"]) > float(before["uptime"]) and
+            not counts["far_uptime_fell"])
+    return Claim(name, same and rose and counts["far_boots"] == 1,
+                 f"boot id {before['boot_id']} -> {after['boot_id']}, uptime "
+                 f"{before['uptime']} -> {after['uptime']} s")
+
+
+def both_ends(record):
+    """The final counts of both ends of the connection, and their words."""
+    here = parse_peer(record.peer_output)
+    there = parse_peer(record.last_console())
+    return here, there
+
+
+def orderly_end(record):
+    """Both ends have had the other's last record."""
+    return all(word in ("done", "broken") for word, _ in both_ends(record))
+
+
+def check_connection(record):
+    name = "one TCP connection lasts from before to after"
+    words = re.findall(r"peer: (failed: .*)",
+                       record.peer_output + record.last_console())
+    if words:
+        return Claim(name, False, "; ".join(words).replace("\r", ""))
+    if not orderly_end(record):
+        return Claim(name, None)
+    return Claim(name, record.peer_output.count("peer: connected") == 1,
+                 "both ends closed it in order")
+
+
+def check_count(record, name, key):
+    """A count that must be 0 at both ends."""
+    (_, ours), (_, theirs) = both_ends(record)
+    bad = [ours.get(key, 0), theirs.get(key, 0)]
+    if bad == [0, 0] and not orderly_end(record):
+        return Claim(name, None)
+    return Claim(name, bad == [0, 0],
+                 f"{bad[0]} from the guest, {bad[1]} to the guest")
+
+
+def check_repeated(record):
+    return check_count(record, "no TCP record came twice or out of order",
+                       "stale")
+
+
+def check_corrupt(record):
+    return check_count(record, "no TCP record was corrupted", "corrupt")
+
+
+def check_all_arrived(record):
+    name = "every TCP record that was sent has arrived"
+    if not orderly_end(record):
+        return Claim(name, None)
+    (_, ours), (_, theirs) = both_ends(record)
+    return Claim(name, ours["sent"] == theirs["received"] and
+                 theirs["sent"] == ours["received"] and
+                 ours["lost"] + theirs["lost"] == 0,
+                 f"{ours['received']} of {theirs['sent']} from the guest, "
+                 f"{theirs['received']} of {ours['sent']} to it")
+
+
+def check_tcp_after(record):
+    name = "TCP flows both ways after the migration"
+    _, counts = parse_peer(record.peer_output)
+    if not record.peer_at_resume or not counts:
+        return Claim(name, None)
+    more = [counts[key] - record.peer_at_resume[key]
+            for key in ("received", "far_received")]
+    return Claim(name, min(more) > 0,
+                 f"{more[0]} records from the guest, {more[1]} to it")
+
+
+def check_pings_after(record):
+    name = "pings flow again after the migration"
+    if record.resumed is None or not record.pings():
+        return Claim(name, None)
+    end = record.pings()[-1].sent
+    late = [ping for ping in record.pings()
+            if ping.sent > max(end - PINGS_AFTER, record.resumed)]
+    answered = sum(ping.rtt is not None for ping in late)
+    return Claim(name, bool(late) and
+                 answered >= PINGS_ANSWERED * len(late),
+                 f"{answered} of the last {len(late)} answered")
+
+
+def counter_is_fine(key, before, after):
+    """Whether a counter of the guest's card may have moved so."""
+    if re.search(r"tx_timeout|carrier_changes|_errors$", key):
+        return after == before
+    # A driver that reads hardware's 32 bits takes a fall for a wrap.
+    return 0 <= after - before < 1 << 31
+
+
+def check_card(record):
+    """The guest's driver neither reset its card nor saw its link fall."""
+    name = "the guest's card was never reset, and never hung"
+    before, _ = guest_facts(record.source_console, "before")
+    after, _ = guest_facts(record.last_console(), "after")
+    if not reported(before) or not reported(after):
+        return Claim(name, None)
+    odd = []
+    for key in sorted(after):
+        if not key.startswith("counter/"):
+            continue
+        values = int(before.get(key, 0)), int(after[key])
+        if not counter_is_fine(key, *values):
+            odd.append(f"{key.split('/', 1)[1]} {values[0]} -> {values[1]}")
+    return Claim(name, not odd, ", ".join(odd) or
+                 "no timeout, no error, no change of the link, no jump of a "
+                 "counter")
+
+
+def check_guest_log(record):
+    name = "the guest's kernel log shows no trouble"
+    facts, log = guest_facts(record.last_console(), "after")
+    if not reported(facts):
+        return Claim(name, None)
+    bad = guest_troubles(log)
+    return Claim(name, not bad, bad[0] if bad else
+                 f"{len(log)} lines since the traffic began")
+
+
+def check_host_log(record):
+    bad = host_troubles(record.host_log)
+    return Claim("the host's kernel log shows no trouble", not bad,
+                 bad[0] if bad else f"{len(record.host_log)} lines")
+
+
+def check_devices(record):
+    name = "the devices are unharmed"
+    if record.complaints is None:
+        return Claim(name, None)
+    return Claim(name, not record.complaints, "; ".join(record.complaints))
+
+
+CHECKS = [
+    check_end,
+    check_migration,
+    check_handover,
+    check_boot,
+    check_connection,
+    check_all_arrived,
+    check_repeated,
+    check_corrupt,
+    check_tcp_after,
+    check_pings_after,
+    check_card,
+    check_guest_log,
+    check_host_log,
+]
+CHECKS_OF_A_REAL_DEVICE = [
+    check_device_state,
+    check_devices,
+]
+
+
+def checks(real):
+    return CHECKS + (CHECKS_OF_A_REAL_DEVICE if real else [])
+
+
+def claims(record):
+    return [check(record) for check in checks(record.real)]
+
+
+def figures(record):
+    """The numbers of the report: (name, value)."""
+    rows = []
+    migration = record.migration
+    if record.nic and record.nic.offers:
+        rows.append(("the device offers", record.nic.offers))
+    if "downtime" in migration:
+        rows += [("downtime, as QEMU has it", f"{migration['downtime']} ms"),
+                 ("whole migration", f"{migration['total-time']} ms")]
+    if record.resumed and record.stopped:
+        stood = (record.resumed - record.stopped) * 1000
+        rows.append(("guest stood still", f"{stood:.0f} ms"))
+    if "vfio" in migration:
+        rows.append(("device state",
+                     f"{migration['vfio']['transferred']} bytes"))
+    if "ram" in migration:
+        ram = migration["ram"]
+        rows.append(("memory sent",
+                     f"{ram['transferred'] / MIB:.1f} MiB of "
+                     f"{ram['total'] / MIB:.0f} MiB, in "
+                     f"{ram['dirty-sync-count']} rounds"))
+    pings = record.pings()
+    if pings:
+        lost = sum(ping.rtt is None for ping in pings)
+        rows.append(("pings", f"{len(pings)} sent, {lost} lost"))
+        begin, end = longest_gap(pings, pings[0].sent, pings[-1].sent)
+        rows.append(("longest gap between replies",
+                     f"{(end - begin) * 1000:.0f} ms"))
+    (_, ours), (_, theirs) = both_ends(record)
+    for title, sender, receiver in (("TCP from the guest", theirs, ours),
+                                    ("TCP to the guest", ours, theirs)):
+        if sender and receiver:
+            rows.append((title, f"{sender['sent']} records, "
+                         f"{sender['sent'] * sender['record']} bytes; lost "
+                         f"{receiver['lost']}, repeated or out of order "
+                         f"{receiver['stale']}, corrupt "
+                         f"{receiver['corrupt']}"))
+    if ours and theirs:
+        rows.append(("TCP segments sent again",
+                     f"{theirs['retransmits']} from the guest, "
+                     f"{ours['retransmits']} to it"))
+    before, _ = guest_facts(record.source_console, "before")
+    after, _ = guest_facts(record.last_console(), "after")
+    if reported(before) and reported(after):
+        rows += [("guest's uptime", f"{before['uptime']} s before, "
+                                    f"{after['uptime']} s after"),
+                 ("guest's boot id", f"{before['boot_id']} before, "
+                                     f"{after['boot_id']} after")]
+    for end, states in record.device_states.items():
+        rows.append((f"device states, {end}", " > ".join(states)))
+    return rows
+
+
+def verdict(record, found):
+    failed = [claim for claim in found if not claim.ok]
+    if not failed:
+        return (f"PASSED: the guest moved {record.nic.journey} while it ran, "
+                "and nothing that it sent or received was lost.")
+    why = record.trouble.splitlines()[0] if record.trouble else (
+        f"\"{failed[0].name}\" does not hold")
+    return f"FAILED: {why} ({len(failed)} of {len(found)} checks did not pass)"
+
+
+WORDS = {True: "ok", False: "FAILED", None: "not reached"}
+
+
+def report_text(record):
+    found = claims(record)
+    rows = figures(record)
+    lines = ["REPORT", ""]
+    lines += [f"  {name + ':':32} {value}" for name, value in rows]
+    lines += ["", "CHECKS", ""]
+    lines += [f"  {WORDS[claim.ok]:12} {claim.name}"
+              + (f" ({claim.detail})" if claim.detail else "")
+              for claim in found]
+    if record.trouble:
+        lines += ["", "TROUBLE", ""]
+        lines += ["  " + line for line in record.trouble.splitlines()]
+    lines += ["", verdict(record, found)]
+    return "\n".join(lines)
+
+
+def ktap_text(record):
+    """The results; the plan has been printed before."""
+    lines = [f"# {name}: {value}" for name, value in figures(record)]
+    for number, claim in enumerate(claims(record), 1):
+        word = "ok" if claim.ok else "not ok"
+        detail = claim.detail or WORDS[claim.ok]
+        lines += [f"# {claim.name}: {detail}",
+                  f"{word} {number} {claim.name}"]
+    return "\n".join(lines)
+
+
+def passed(record):
+    return all(claim.ok for claim in claims(record))
