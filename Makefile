@@ -37,7 +37,7 @@ demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
 
 bench:
-	$(run) --share build/bench -- ./selftests/bench
+	$(run) --vfs 3 -- ./selftests/bench/bench
 
 help:
 	@echo 'make           builds the modules against KDIR (default: the running kernel)'
@@ -48,4 +48,4 @@ help:
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
 	@echo 'make test      runs the selftests; T="NAME ..." runs some, KERNEL=backports the newest kernel'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
-	@echo 'make bench     measures; the report is in build/bench'
+	@echo 'make bench     measures what a migration costs above its register accesses'
