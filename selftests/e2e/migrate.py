@@ -122,8 +122,11 @@ class Scenario:
 
     def set_up_migration(self, guest):
         guest.connect(self.progress, self.transcript)
+        # Without a return path the source is done once all is sent, whatever
+        # the destination then thinks of it.
         guest.qmp.command("migrate-set-capabilities", {"capabilities": [
-            {"capability": "events", "state": True}]})
+            {"capability": name, "state": True}
+            for name in ("events", "return-path")]})
         guest.qmp.command("migrate-set-parameters", {
             "max-bandwidth": self.options.bandwidth << 20,
             "downtime-limit": self.options.downtime})
