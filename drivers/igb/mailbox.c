@@ -17,6 +17,9 @@
  */
 #define MBX_TIMEOUT	HZ
 
+/* igb answers from where it reads: one that has read and is silent stays so. */
+#define MBX_SILENCE	(HZ / 5)
+
 /*
  * The PF answers from its interrupt handler, most often at once: sleeping would
  * take longer. Only one that is slow is waited for by sleeping between looks.
@@ -211,6 +214,7 @@ static int wait_for_reply(struct igb_vf *vf, const u32 *msg, u32 *reply,
 			  unsigned long end)
 {
 	ktime_t start = ktime_get();
+	bool read_by_pf = false;
 	u32 val;
 
 	for (;;) {
@@ -221,8 +225,12 @@ static int wait_for_reply(struct igb_vf *vf, const u32 *msg, u32 *reply,
 			read_vmbmem(vf, reply, 1);
 			return is_reply(msg, reply[0]) ? 0 : MSG_OVERWRITTEN;
 		}
+		if (val & V2PMAILBOX_PFACK && !read_by_pf) {
+			read_by_pf = true;
+			end = jiffies + MBX_SILENCE;
+		}
 		if (time_after(jiffies, end))
-			return -ETIMEDOUT;
+			return read_by_pf ? -EAGAIN : -ETIMEDOUT;
 		pause_between_looks(start);
 	}
 }
@@ -254,7 +262,8 @@ static int exchange_once(struct igb_vf *vf, const u32 *msg, unsigned int len,
  * has written to the mailbox before it read the message.
  *
  * Context: sleeps; the guest does not reach the VF.
- * Return: 0 where the PF has answered, be it yes or no; -ETIMEDOUT; -EIO.
+ * Return: 0 where the PF has answered, be it yes or no; -EAGAIN where it has
+ * read the message and does not answer; -ETIMEDOUT where it does nothing; -EIO.
  */
 int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 			u32 *reply, unsigned int reply_len)

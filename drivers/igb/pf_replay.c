@@ -7,7 +7,11 @@
 
 #include "igb_vf.h"
 
-/* A PF that handles the reset after VF_RESET forgets it: begin again. */
+/*
+ * An igb that gets to see VTCTRL.RST after VF_RESET takes the VF for one that
+ * has not been through VF_RESET: it reads messages and does not answer, or
+ * answers without CTS. Begin again, then, with VF_RESET alone.
+ */
 #define REPLAY_LOST	(-EAGAIN)
 #define REPLAY_TRIES	3
 
@@ -167,11 +171,6 @@ static int tell_all(struct igb_vf *vf, const struct igb_pf_state *pf)
 	u8 mac[ETH_ALEN];
 	int ret;
 
-	/* Whatever was loaded before, or by whom, is gone after this. */
-	igb_vf_write(vf, VTCTRL, VTCTRL_RST);
-	if (!(pf->flags & IGB_VF_PF_READY))
-		return 0;
-
 	ret = shake_hands(vf, mac);
 	if (!ret)
 		ret = tell_mac(vf, pf, mac);
@@ -204,6 +203,11 @@ int igb_vf_pf_replay(struct igb_vf *vf, const struct igb_pf_state *pf)
 {
 	int tries = REPLAY_TRIES;
 	int ret;
+
+	/* Whatever was loaded before, or by whom, is gone after this. */
+	igb_vf_write(vf, VTCTRL, VTCTRL_RST);
+	if (!(pf->flags & IGB_VF_PF_READY))
+		return 0;
 
 	do {
 		ret = tell_all(vf, pf);
