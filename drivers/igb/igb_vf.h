@@ -37,6 +37,7 @@ struct igb_vf_mbx {
  * @running: the queues that DMA was on for when they were quiesced
  * @vteims: vectors that were unmasked when the device was stopped
  * @vteicr: vectors that were pending then
+ * @pf_forgot: the PF has to be told again before the VF is loaded
  * @raise: vectors to raise once DMA goes on, since they were masked for a while
  *
  * The trap lock protects all that is not constant.
@@ -53,6 +54,7 @@ struct igb_vf {
 	u32 vteims;
 	u32 vteicr;
 	u32 raise;
+	bool pf_forgot;
 };
 
 static inline struct igb_vf *igb_vf_from_mig(struct vfio_mig_device *mdev)

@@ -22,6 +22,7 @@ void igb_vf_forget(struct igb_vf *vf)
 
 	vf->running = (struct igb_vf_queues) {};
 	vf->raise = 0;
+	vf->pf_forgot = false;
 	vf->mbx.kept = 0;
 	vf->mbx.pending = false;
 	memset(&vf->pf, 0, sizeof(vf->pf));
@@ -420,11 +421,16 @@ out:
  */
 static int tell_again_if_reset(struct igb_vf *vf)
 {
-	u32 val = igb_vf_read(vf, V2PMAILBOX);
+	int ret;
 
-	if (!(val & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD)))
+	/* Reading clears it: remember until it has been made good. */
+	if (igb_vf_read(vf, V2PMAILBOX) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
+		vf->pf_forgot = true;
+	if (!vf->pf_forgot)
 		return 0;
-	return igb_vf_pf_replay(vf, &vf->pf);
+	ret = igb_vf_pf_replay(vf, &vf->pf);
+	vf->pf_forgot = ret;
+	return ret;
 }
 
 /**

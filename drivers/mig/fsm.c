@@ -39,44 +39,33 @@ void vfio_mig_explain(struct vfio_mig_device *mdev, const char *fmt, ...)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_explain);
 
-static int check_accessible(struct vfio_mig_device *mdev)
+static int run_awake(struct vfio_mig_device *mdev,
+		     int (*arc)(struct vfio_mig_device *mdev))
 {
-	struct pci_dev *pdev = mdev->core.pdev;
 	u16 cmd;
-
-	lockdep_assert_held(&mdev->core.memory_lock);
+	int ret;
 
 	if (vfio_mig_asleep(mdev)) {
 		vfio_mig_explain(mdev, "the device is in a low-power state");
 		return -EBUSY;
 	}
-	if (pdev->no_command_memory)
-		return 0;
-	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
-	if (cmd & PCI_COMMAND_MEMORY)
-		return 0;
-	vfio_mig_explain(mdev, "memory space is disabled in the command register");
-	return -EBUSY;
+	cmd = vfio_mig_decode_on(mdev);
+	mutex_lock(&mdev->trap_lock);
+	ret = arc(mdev);
+	mutex_unlock(&mdev->trap_lock);
+	vfio_mig_decode_restore(mdev, cmd);
+	return ret;
 }
 
 /* Run @arc with resets and trapped accesses kept out. */
 static int run_arc(struct vfio_mig_device *mdev,
 		   int (*arc)(struct vfio_mig_device *mdev))
 {
-	int ret;
+	int ret = ARC_RESTARTED;
 
 	down_read(&mdev->core.memory_lock);
-	if (vfio_mig_take_reset(mdev)) {
-		ret = ARC_RESTARTED;
-		goto out;
-	}
-	ret = check_accessible(mdev);
-	if (ret)
-		goto out;
-	mutex_lock(&mdev->trap_lock);
-	ret = arc(mdev);
-	mutex_unlock(&mdev->trap_lock);
-out:
+	if (!vfio_mig_take_reset(mdev))
+		ret = run_awake(mdev, arc);
 	up_read(&mdev->core.memory_lock);
 	return ret;
 }

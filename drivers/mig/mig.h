@@ -15,6 +15,28 @@ static inline bool vfio_mig_asleep(struct vfio_mig_device *mdev)
 	       state == PCI_D3hot || state == PCI_D3cold;
 }
 
+/*
+ * Registers are decoded while the command register says so, and that is the
+ * user's to write: a VMM has it off until the guest's config space is loaded.
+ * memory_lock keeps the user from writing it meanwhile.
+ */
+static inline u16 vfio_mig_decode_on(struct vfio_mig_device *mdev)
+{
+	u16 cmd;
+
+	pci_read_config_word(mdev->core.pdev, PCI_COMMAND, &cmd);
+	if (!(cmd & PCI_COMMAND_MEMORY))
+		pci_write_config_word(mdev->core.pdev, PCI_COMMAND,
+				      cmd | PCI_COMMAND_MEMORY);
+	return cmd;
+}
+
+static inline void vfio_mig_decode_restore(struct vfio_mig_device *mdev, u16 cmd)
+{
+	if (!(cmd & PCI_COMMAND_MEMORY))
+		pci_write_config_word(mdev->core.pdev, PCI_COMMAND, cmd);
+}
+
 /* reset.c */
 void vfio_mig_lock_init(struct vfio_mig_lock *lock);
 void vfio_mig_lock_destroy(struct vfio_mig_lock *lock);

@@ -123,14 +123,18 @@ void vfio_mig_unlock(struct vfio_mig_device *mdev)
  */
 void vfio_mig_do_reset(struct vfio_mig_device *mdev)
 {
+	u16 cmd;
+
 	vfio_mig_assert_locked(mdev);
 
 	vfio_mig_kill_files(mdev);
 	if (!mdev->opened)
 		return;
+	cmd = vfio_mig_decode_on(mdev);
 	mutex_lock(&mdev->trap_lock);
 	mdev->ops->reset(mdev);
 	mutex_unlock(&mdev->trap_lock);
+	vfio_mig_decode_restore(mdev, cmd);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	vfio_mig_gate_open(mdev);
 }
