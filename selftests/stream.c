@@ -411,14 +411,13 @@ static void bend_pf_flags(struct mig_stream *stream,
 	pf->flags |= htole32(1U << 31);
 }
 
-static void bend_vlan_range(struct mig_stream *stream,
-			    const struct layout *layout)
+static void bend_vlans(struct mig_stream *stream,
+		       const struct layout *layout)
 {
 	size_t seal = nth(layout, VFIO_MIG_RECORD_SEAL, 0)->start;
 
-	/* The filler reads as VLAN 0x5a5a */
 	insert_record(stream, seal, IGB_VF_RECORD_VLANS,
-		      VFIO_MIG_RECORD_CRITICAL, 2);
+		      VFIO_MIG_RECORD_CRITICAL, 4096 / 8 + 1);
 }
 
 static const struct crooked crooked[] = {
@@ -462,7 +461,7 @@ static const struct crooked crooked[] = {
 	{ "a record whose end wraps around", -EINVAL, true,
 	  bend_wrapping_record },
 	{ "flags that no PF has", -EINVAL, false, bend_pf_flags },
-	{ "a VLAN that does not exist", -EINVAL, false, bend_vlan_range },
+	{ "VLANs that do not exist", -EINVAL, false, bend_vlans },
 };
 
 static int bend(const struct crooked *crook, const struct mig_stream *good,

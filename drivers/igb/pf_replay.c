@@ -144,9 +144,11 @@ static int tell_vlans(struct igb_vf *vf, const struct igb_pf_state *pf)
 
 	if (igb_pf_has_vlan(pf, 0) && !zero_last)
 		ret = tell_vlan(vf, 0);
-	for (vid = 1; !ret && vid < IGB_VF_NR_VLANS; vid++)
-		if (igb_pf_has_vlan(pf, vid))
-			ret = tell_vlan(vf, vid);
+	vid = igb_pf_next_vlan(pf, 1);
+	while (!ret && vid < IGB_VF_NR_VLANS) {
+		ret = tell_vlan(vf, vid);
+		vid = igb_pf_next_vlan(pf, vid + 1);
+	}
 	if (!ret && igb_pf_has_vlan(pf, 0) && zero_last)
 		ret = tell_vlan(vf, 0);
 	return ret;

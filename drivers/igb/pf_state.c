@@ -93,6 +93,21 @@ static void note_vlan(struct igb_pf_state *pf, const u32 *msg)
 }
 
 /**
+ * igb_pf_next_vlan() - walk the VLANs that a VF is in
+ * @pf: what the PF knows
+ * @vid: where to begin, at most IGB_VF_NR_VLANS
+ *
+ * Context: any.
+ * Return: the lowest VLAN id that is no less than @vid, or IGB_VF_NR_VLANS.
+ */
+unsigned int igb_pf_next_vlan(const struct igb_pf_state *pf, unsigned int vid)
+{
+	while (vid < IGB_VF_NR_VLANS && !igb_pf_has_vlan(pf, vid))
+		vid += pf->vlans[vid / 8] >> vid % 8 ? 1 : 8 - vid % 8;
+	return vid;
+}
+
+/**
  * igb_pf_note() - take in a message that the PF has answered
  * @pf: what the PF knew before
  * @msg: the message, igb_pf_msg_len() dwords

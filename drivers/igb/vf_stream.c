@@ -18,8 +18,7 @@
 static const struct vfio_mig_record_kind kinds[] = {
 	KIND_OF(IDENTITY, INITIAL, struct igb_vf_identity),
 	KIND_OF(PF, INITIAL, struct igb_vf_pf),
-	KIND(VLANS, INITIAL, false, sizeof(__le16),
-	     IGB_VF_NR_VLANS * sizeof(__le16)),
+	KIND(VLANS, INITIAL, false, IGB_VF_NR_VLANS / 8, IGB_VF_NR_VLANS / 8),
 	KIND(UC, INITIAL, false, MAC_LEN, IGB_VF_MAX_UC_FILTERS * MAC_LEN),
 	KIND_OF(REGS, FINAL, struct igb_vf_regs),
 	KIND_OF(MAILBOX, FINAL, struct igb_vf_mailbox),
@@ -33,7 +32,7 @@ static const struct vfio_mig_record_kind kinds[] = {
 		sizeof(struct vfio_mig_stream_record) +			\
 	 VFIO_MIG_NR_PARTS * sizeof(struct vfio_mig_stream_seal) +	\
 	 sizeof(struct igb_vf_identity) + sizeof(struct igb_vf_pf) +	\
-	 IGB_VF_NR_VLANS * sizeof(__le16) +				\
+	 IGB_VF_NR_VLANS / 8 +						\
 	 IGB_VF_MAX_UC_FILTERS * MAC_LEN + sizeof(struct igb_vf_regs) +	\
 	 sizeof(struct igb_vf_mailbox) + sizeof(struct igb_vf_counters))
 
@@ -77,25 +76,11 @@ static int put_pf(struct vfio_mig_writer *w, const struct igb_pf_state *pf)
 	return put(w, IGB_VF_RECORD_PF, &rec, sizeof(rec));
 }
 
-/* The list is built where it belongs, behind a header that is written last. */
 static int put_vlans(struct vfio_mig_writer *w, const struct igb_pf_state *pf)
 {
-	size_t start = w->len + sizeof(struct vfio_mig_stream_record);
-	unsigned int vid;
-	size_t n = 0;
-	__le16 le;
-
-	for (vid = 0; vid < IGB_VF_NR_VLANS; vid++) {
-		if (!igb_pf_has_vlan(pf, vid))
-			continue;
-		if (start + (n + 1) * sizeof(le) > w->size)
-			return -ENOSPC;
-		le = cpu_to_le16(vid);
-		memcpy(w->buf + start + n++ * sizeof(le), &le, sizeof(le));
-	}
-	if (!n)
+	if (igb_pf_next_vlan(pf, 0) == IGB_VF_NR_VLANS)
 		return 0;
-	return put(w, IGB_VF_RECORD_VLANS, w->buf + start, n * sizeof(le));
+	return put(w, IGB_VF_RECORD_VLANS, pf->vlans, sizeof(pf->vlans));
 }
 
 static int put_uc(struct vfio_mig_writer *w, const struct igb_pf_state *pf)
@@ -190,29 +175,14 @@ static int get_pf(const struct vfio_mig_reader *r, const void *stream,
 	return 0;
 }
 
-static int get_vlans(const struct vfio_mig_reader *r, const void *stream,
-		     struct igb_pf_state *pf)
+static void get_vlans(const struct vfio_mig_reader *r, const void *stream,
+		      struct igb_pf_state *pf)
 {
-	const u8 *list;
-	unsigned int vid;
-	int last = -1;
-	__le16 le;
-	u32 i, len;
+	const void *vlans;
 
-	list = vfio_mig_payload(r, stream, IGB_VF_RECORD_VLANS, &len);
-	if (!list)
-		return 0;
-	if (len % sizeof(le))
-		return -EINVAL;
-	for (i = 0; i < len; i += sizeof(le)) {
-		memcpy(&le, list + i, sizeof(le));
-		vid = le16_to_cpu(le);
-		if (vid >= IGB_VF_NR_VLANS || (int)vid <= last)
-			return -EINVAL;
-		pf->vlans[vid / 8] |= 1u << vid % 8;
-		last = vid;
-	}
-	return 0;
+	vlans = vfio_mig_payload(r, stream, IGB_VF_RECORD_VLANS, NULL);
+	if (vlans)
+		memcpy(pf->vlans, vlans, sizeof(pf->vlans));
 }
 
 static int get_uc(const struct vfio_mig_reader *r, const void *stream,
@@ -249,11 +219,10 @@ int igb_vf_get_initial(const struct vfio_mig_reader *r, const void *stream,
 	memset(pf, 0, sizeof(*pf));
 	if (!ret)
 		ret = get_pf(r, stream, pf);
-	if (!ret)
-		ret = get_vlans(r, stream, pf);
-	if (!ret)
-		ret = get_uc(r, stream, pf);
-	return ret;
+	if (ret)
+		return ret;
+	get_vlans(r, stream, pf);
+	return get_uc(r, stream, pf);
 }
 
 /**

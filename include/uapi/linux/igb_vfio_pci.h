@@ -72,7 +72,7 @@ struct igb_vf_pf {
 } __attribute__((packed));
 
 /*
- * IGB_VF_RECORD_VLANS: __le16 VLAN ids, ascending, each below 4096.
+ * IGB_VF_RECORD_VLANS: 512 bytes; bit n % 8 of byte n / 8 stands for VLAN n.
  * IGB_VF_RECORD_UC: addresses of 6 bytes, at most IGB_VF_MAX_UC_FILTERS.
  * Both are left out where there are none.
  */
