@@ -17,14 +17,18 @@ run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
 .PHONY: all clean install check test demo bench help
 
 all:
+	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
 	$(kbuild) modules
 
 clean:
-	if [ -d $(KDIR) ]; then $(kbuild) clean; fi
+	@if [ -d $(KDIR) ]; then $(kbuild) clean; fi
+	$(MAKE) -C selftests clean
 	rm -rf build
 
+# Distributions sign their modules, but keep the key.
 install: all
-	$(kbuild) INSTALL_MOD_DIR=updates modules_install
+	$(kbuild) INSTALL_MOD_DIR=updates \
+		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) modules_install
 	depmod -a $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
 
 check:
