@@ -54,10 +54,10 @@ show_progress()
 # stage WHAT LOG COMMAND...: runs COMMAND with its output in LOG, shows that it is alive, and says how long it took.
 stage()
 {
-	local what=$1 log=$2 started=$SECONDS rc=0 watcher
+	local what=$1 log=$2 started=$SECONDS rc=0 self=$BASHPID watcher
 	shift 2
 
-	show_progress "$what" $BASHPID &
+	show_progress "$what" "$self" &
 	watcher=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	kill "$watcher" 2>/dev/null

@@ -153,10 +153,8 @@ use_root()
 
 	exec {root_lock}>"$root.lock"
 	if [ ! -d "$root" ]; then
-		flock --nonblock "$root_lock" || {
-			say 'another lab is building the root; waiting for it'
-			flock "$root_lock"
-		}
+		flock --nonblock "$root_lock" ||
+			stage 'waiting for another lab that builds the root' /dev/null flock "$root_lock"
 		# It may have come into being while this one waited.
 		[ -d "$root" ] || build_root
 	fi

@@ -143,12 +143,13 @@ write_job()
 	} >"$run_dir/job"
 }
 
-# The payload is copied, since somebody may build the next one while this machine runs.
+# The payload is copied, since somebody may build the next one while this machine runs, or is doing so right now.
 prepare_run()
 {
 	make_run_dir
 	write_job
-	cp -a "$kernel_dir/payload" "$run_dir/payload"
+	flock "$kernel_dir/lock" cp -a "$kernel_dir/payload" "$run_dir/payload" ||
+		die 'another lab has failed to build the modules meanwhile; run the command again.'
 	as_owner tools/lab/mkinitrd "$release" "build/lab/runs/$run_name/initrd" 2>"$run_dir/initrd.log" ||
 		die "the initrd cannot be made (log: $run_dir/initrd.log)."
 }
