@@ -23,7 +23,8 @@ from guest import Guest
 from initrd import ADDRESS, HOST_ADDRESS, PORT, build_initrd
 from nic import VfNic, VirtioNic
 from progress import Progress, Stopped, Trouble, quote
-from report import Record, checks, ktap_text, passed, report_text
+from report import (Record, checks, host_troubles, ktap_text, passed,
+                    report_text)
 from traffic import Peer, Pinger
 
 SKIP = 4			# the exit status of a test that cannot run here
@@ -43,20 +44,21 @@ class KernelLog:
     def __init__(self):
         self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self.fd, 0, os.SEEK_END)
+        self.lines = []
 
     def read(self):
-        lines = []
+        """All of its lines so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 try:
                     entry = os.read(self.fd, 8192).decode(errors="replace")
                 except BrokenPipeError:
-                    lines.append("(some lines were overwritten)")
+                    self.lines.append("(some lines were overwritten)")
                     continue
                 head, text = entry.split(";", 1)
                 stamp = int(head.split(",")[2]) / 1e6
-                lines.append(f"[{stamp:12.6f}] {text.splitlines()[0]}")
-        return lines
+                self.lines.append(f"[{stamp:12.6f}] {text.splitlines()[0]}")
+        return self.lines
 
 
 def find_peer():
@@ -173,7 +175,13 @@ class Scenario:
         record.completed = time.time()
         if record.migration["status"] != "completed":
             raise Trouble(f"the migration {record.migration['status']}: "
-                          + record.migration.get("error-desc", "no reason"))
+                          + self.reason())
+
+    def reason(self):
+        """Why a migration failed. What the kernel says is closest to it."""
+        words = host_troubles(self.kernel_log.read())
+        return (words[-1].split("] ", 1)[-1] if words else
+                self.record.migration.get("error-desc", "QEMU does not say"))
 
     def say_how_far(self):
         migration = self.record.migration
@@ -214,7 +222,9 @@ class Scenario:
         for guest in (self.source, self.destination):
             complaint = guest.complaint()
             if complaint:
-                raise Trouble(f"QEMU ({guest.short_name}) says: {complaint}")
+                words = host_troubles(self.kernel_log.read())
+                raise Trouble("\n".join([
+                    f"QEMU ({guest.short_name}) says: {complaint}", *words]))
 
     def note_events(self):
         """What the QEMUs said about when they stopped and went on.

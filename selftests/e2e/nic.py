@@ -21,7 +21,7 @@ class HostAddress:
     def __init__(self, netdev):
         self.netdev = netdev
         ip("link", "set", netdev, "up")
-        ip("address", "add", f"{HOST_ADDRESS}/24", "dev", netdev)
+        ip("address", "replace", f"{HOST_ADDRESS}/24", "dev", netdev)
 
     def remove(self):
         ip("address", "del", f"{HOST_ADDRESS}/24", "dev", self.netdev,

@@ -15,7 +15,7 @@ TROUBLE = (r"NETDEV WATCHDOG|timed out|\b[Hh]ung\b|\bhang\b|\bstall|lockup|BUG:|
            r"WARNING:|Oops|Call Trace|general protection|segfault|[Bb]ad page")
 # In a guest that runs undisturbed, the card's driver is silent.
 GUEST_TROUBLE = re.compile(TROUBLE + "|igbvf")
-HOST_TROUBLE = re.compile(TROUBLE + "|DMAR:|fault addr|AER:")
+HOST_TROUBLE = re.compile(TROUBLE + "|DMAR:|fault addr|AER:|vfio.* failed")
 
 
 class Record:
