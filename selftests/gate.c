@@ -291,6 +291,20 @@ TEST_F(gate, no_ioeventfd)
 	close(fd);
 }
 
+/* Newer kernels than some headers know it; older ones have none to refuse */
+#ifndef VFIO_DEVICE_FEATURE_DMA_BUF
+#define VFIO_DEVICE_FEATURE_DMA_BUF	11
+#endif
+
+TEST_F(gate, no_dma_buf)
+{
+	EXPECT_EQ(-ENOTTY, vfio_feature(self->dev,
+					VFIO_DEVICE_FEATURE_PROBE |
+					VFIO_DEVICE_FEATURE_GET,
+					VFIO_DEVICE_FEATURE_DMA_BUF, NULL, 0))
+		TH_LOG("a DMA-BUF of BAR0 goes past the gate");
+}
+
 struct hammer {
 	struct igbvf *vf;
 	bool stop;

@@ -54,48 +54,50 @@ run_bounded()
 	wait "$pid"
 }
 
+fail()
+{
+	failed=$((failed + $1))
+	bad+=("$2")
+}
+
 count_results()
 {
-	local name=$1 status=$2 log=$3 line found=0
+	local name=$1 status=$2 log=$3 before=$failed line
 
 	while IFS= read -r line; do
 		case $line in
 		'ok '*'# SKIP'* | '1..0 # SKIP'*)
 			skipped=$((skipped + 1))
-			skips+=("$name: ${line#* # SKIP}")
+			skips+=("$name: ${line#ok }")
 			;;
 		'ok '*)
 			passed=$((passed + 1))
 			;;
 		'not ok '*)
-			failed=$((failed + 1))
-			found=1
-			bad+=("$name: ${line#not ok }")
+			fail 1 "$name: ${line#not ok }"
 			;;
 		esac
 	done <"$log"
+	check_plan "$name" "$status" "$log"
 
 	# 4 says that all was skipped; a failure that no line tells of is a death.
-	if [ "$status" -ne 0 ] && [ "$status" -ne 4 ] && [ "$found" -eq 0 ]; then
-		failed=$((failed + 1))
-		bad+=("$name: died with status $status")
+	if [ "$status" -ne 0 ] && [ "$status" -ne 4 ] && [ "$failed" -eq "$before" ]; then
+		fail 1 "$name: died with status $status"
 	fi
-	check_plan "$name" "$log"
 }
 
 # Each test that was announced and not reported has failed.
 check_plan()
 {
-	local name=$1 log=$2 plan results
+	local name=$1 status=$2 log=$3 plan results
 
 	plan=$(sed -n 's/^1\.\.\([0-9][0-9]*\).*/\1/p' "$log" | head -n 1)
 	results=$(grep -c -E '^(not )?ok ' "$log")
 	if [ -z "$plan" ]; then
-		failed=$((failed + 1))
-		bad+=("$name: announced no tests")
+		fail 1 "$name: ended with status $status and announced no tests"
 	elif [ "$results" -lt "$plan" ]; then
-		failed=$((failed + plan - results))
-		bad+=("$name: $((plan - results)) of $plan tests did not report")
+		fail $((plan - results)) \
+			"$name: ended with status $status, $((plan - results)) of $plan tests did not report"
 	fi
 }
 

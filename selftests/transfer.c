@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One VF's state on another VF: all that the guest can see, and the PF's part */
 #include <kselftest_harness.h>
-#include <time.h>
 
 #include "lib/check.h"
 #include "lib/flow.h"
@@ -88,10 +87,21 @@ static void configure(struct __test_metadata *_metadata, struct igbvf *vf,
 	igbvf_write(vf, VMBMEM(15), 0x12345678);
 }
 
+/* The destination begins with values of its own, which have to go */
+static void litter(struct __test_metadata *_metadata, struct vfio_dev *dev)
+{
+	struct igbvf other;
+
+	ASSERT_EQ(0, igbvf_open(&other, dev));
+	regfile_scribble(&other, 2);
+	igbvf_close(&other);
+}
+
 TEST_F_TIMEOUT(transfer, registers, 60)
 {
 	struct regfile before, after;
 
+	litter(_metadata, self->b);
 	configure(_metadata, &self->vf, &self->peer);
 	regfile_read(&self->vf, &before);
 	ASSERT_EQ(0, mig_move(self->a, self->b, VFIO_DEVICE_STATE_RUNNING));
@@ -127,13 +137,9 @@ TEST_F_TIMEOUT(transfer, registers_stay_where_they_are, 60)
 TEST_F(transfer, idle_registers)
 {
 	struct regfile before, after;
-	struct igbvf other;
 
+	litter(_metadata, self->b);
 	regfile_scribble(&self->vf, 9);
-	ASSERT_EQ(0, igbvf_open(&other, self->b));
-	regfile_scribble(&other, 2);
-	igbvf_close(&other);
-
 	regfile_read(&self->vf, &before);
 	ASSERT_EQ(0, mig_move(self->a, self->b, VFIO_DEVICE_STATE_RUNNING));
 	ASSERT_EQ(0, igbvf_move(&self->vf, self->b));
@@ -386,6 +392,22 @@ TEST_F(transfer, message_under_way)
 	EXPECT_EQ(0, memcmp(mac, mac_c, 6));
 }
 
+/* One that the PF never answers is waited for, but not longer than it is worth */
+TEST_F_TIMEOUT(transfer, message_without_answer, 60)
+{
+	__u32 msg[2] = { VF_SET_LPE, 1518 };
+	long long start;
+
+	ASSERT_EQ(0, lab_pf_down());
+	ASSERT_EQ(0, igbvf_mbox_post(&self->vf, msg, 2));
+	start = clock_ms();
+	GO(self->a, VFIO_DEVICE_STATE_STOP);
+	EXPECT_LT(300, clock_ms() - start)
+		TH_LOG("nobody waits for the answer");
+	EXPECT_GT(5000, clock_ms() - start);
+	ASSERT_EQ(0, lab_pf_up());
+}
+
 /* An answer that the guest has not looked at yet is there once, and once only */
 TEST_F(transfer, unread_answer)
 {
@@ -414,23 +436,15 @@ TEST_F(transfer, mailbox_goes_on)
 	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 /* Without a PF the stream is not loaded, and with one it is, by the same fd */
 static void wait_for_pf(struct __test_metadata *_metadata, struct igbvf *vf,
 			struct vfio_dev *to, struct peer *peer)
 {
-	long long start = now_ms();
+	long long start = clock_ms();
 
 	EXPECT_EQ(-ETIMEDOUT, vfio_mig_set_state(to, VFIO_DEVICE_STATE_STOP,
 						 NULL));
-	EXPECT_GT(10000, now_ms() - start)
+	EXPECT_GT(10000, clock_ms() - start)
 		TH_LOG("the arc fails in a bounded time");
 	EXPECT_STATE(to, VFIO_DEVICE_STATE_RESUMING);
 
@@ -452,6 +466,37 @@ TEST_F_TIMEOUT(transfer, pf_down, 90)
 					self->stream.len))
 		TH_LOG("a VMM has to learn of it before the source is gone");
 	wait_for_pf(_metadata, &self->vf, self->b, &self->peer);
+	close(fd);
+}
+
+/*
+ * The initial part comes alone and the PF is not there: its bytes are taken
+ * all the same, and the next ones bring another try.
+ */
+TEST_F_TIMEOUT(transfer, pf_down_between_parts, 90)
+{
+	struct mig_stream *stream = &self->stream;
+	size_t first;
+	int ret = 0;
+	int fd;
+
+	ASSERT_EQ(0, mig_save(self->a, stream));
+	GO_FD(self->b, VFIO_DEVICE_STATE_RESUMING, &fd);
+	ASSERT_EQ(0, lab_pf_down());
+	for (first = 0; !ret && first < stream->len; first++)
+		ret = mig_write(fd, stream->data + first, 1);
+	EXPECT_EQ(-ETIMEDOUT, ret);
+	EXPECT_LT(first, stream->len)
+		TH_LOG("the initial part is refused before the final one");
+	EXPECT_STATE(self->b, VFIO_DEVICE_STATE_RESUMING);
+
+	ASSERT_EQ(0, lab_pf_up());
+	EXPECT_EQ(0, mig_write(fd, stream->data + first,
+			       stream->len - first));
+	EXPECT_EQ(0, vfio_mig_set_state(self->b, VFIO_DEVICE_STATE_RUNNING,
+					NULL));
+	ASSERT_EQ(0, igbvf_move(&self->vf, self->b));
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 	close(fd);
 }
 
@@ -490,6 +535,31 @@ static void refuse_mac(struct __test_metadata *_metadata, struct igbvf *vf,
 	EXPECT_EQ(0, vfio_mig_set_state(to, VFIO_DEVICE_STATE_RUNNING, NULL));
 	ASSERT_EQ(0, igbvf_move(vf, to));
 	EXPECT_EQ(0, flow_from_peer(vf, peer, 1, 3));
+	close(fd);
+}
+
+/* A PF that has forgotten the VF, and would not take it as it was */
+TEST_F_TIMEOUT(transfer, pf_forgets_and_refuses, 90)
+{
+	int fd;
+
+	ASSERT_EQ(0, mig_save(self->a, &self->stream));
+	GO_FD(self->b, VFIO_DEVICE_STATE_RESUMING, &fd);
+	ASSERT_EQ(0, mig_write(fd, self->stream.data, self->stream.len));
+	ASSERT_EQ(0, lab_pf_down());
+	ASSERT_EQ(0, lab_pf_up());
+	ASSERT_EQ(0, lab_set_vf_mac(self->b, mac_b));
+	EXPECT_EQ(-EADDRNOTAVAIL, vfio_mig_set_state(self->b,
+						     VFIO_DEVICE_STATE_STOP,
+						     NULL));
+	EXPECT_STATE(self->b, VFIO_DEVICE_STATE_RESUMING);
+
+	ASSERT_EQ(0, lab_set_vf_mac(self->b, no_mac));
+	EXPECT_EQ(0, vfio_mig_set_state(self->b, VFIO_DEVICE_STATE_RUNNING,
+					NULL));
+	ASSERT_EQ(0, igbvf_move(&self->vf, self->b));
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3))
+		TH_LOG("the PF was not told again");
 	close(fd);
 }
 

@@ -10,7 +10,6 @@
  * Both sides take turns in one run, and medians are compared.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,51 +53,6 @@ static double now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1e6 + ts.tv_nsec / 1e3;
-}
-
-static int put_sysfs(const char *bdf, const char *file, const char *text)
-{
-	char path[128];
-	ssize_t ret;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, file);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text));
-	close(fd);
-	return ret < 0 ? -errno : 0;
-}
-
-/* The driver core looks at driver_override when it probes. */
-static int rebind(const char *bdf, const char *driver)
-{
-	int fd, ret = put_sysfs(bdf, "driver_override", driver);
-
-	if (ret)
-		return ret;
-	ret = put_sysfs(bdf, "driver/unbind", bdf);
-	if (ret && ret != -ENOENT)
-		return ret;
-	fd = open("/sys/bus/pci/drivers_probe", O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, bdf, strlen(bdf)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static const char *nth_vf(unsigned int n)
-{
-	static char names[256];
-	char *name;
-
-	snprintf(names, sizeof(names), "%s", getenv("VFMIG_VFS") ?: "");
-	name = strtok(names, " ,");
-	while (name && n--)
-		name = strtok(NULL, " ,");
-	return name;
 }
 
 /* A guest as igbvf leaves it: an address, multicast, a larger frame, one queue pair. */
@@ -245,7 +199,7 @@ int main(void)
 		fprintf(stderr, "bench: needs three VFs and their PF, see VFMIG_VFS\n");
 		return 1;
 	}
-	check(rebind(nth_vf(PLAIN), "vfio-pci"), "binding a VF to vfio-pci");
+	check(lab_bind(PLAIN, "vfio-pci"), "binding a VF to vfio-pci");
 	check(lab_open(&b->lab, PLAIN + 1), "opening the VFs");
 	set_up_guest(b);
 	check(igbvf_open(&b->plain, &b->lab.vf[PLAIN]), "mapping the plain VF");
@@ -260,7 +214,7 @@ int main(void)
 	igbvf_close(&b->plain);
 	igbvf_close(&b->guest);
 	lab_close(&b->lab);
-	check(rebind(nth_vf(PLAIN), DRIVER), "binding the VF back");
+	check(lab_bind(PLAIN, DRIVER), "binding the VF back");
 	free(b);
 	return ret;
 }

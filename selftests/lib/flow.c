@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <string.h>
 
 #include "flow.h"
 
 #define ARRIVES_MS	2000
 
+/*
+ * A busy PF may hear of a reset only after it has answered VF_RESET, and then
+ * does not answer what follows: begin again, as Linux's own driver does.
+ */
+static int introduce(struct igbvf *vf, const __u8 *mac)
+{
+	int tries = 3, ret;
+
+	do {
+		ret = igbvf_hello(vf);
+		if (!ret)
+			ret = igbvf_set_mac(vf, mac);
+	} while (ret == -ETIMEDOUT && --tries);
+	return ret;
+}
+
 /* A guest's driver coming up: one queue of each kind, all interrupts on */
 int flow_start(struct igbvf *vf, const __u8 *mac)
 {
 	int ret;
 
-	ret = igbvf_hello(vf);
-	if (!ret)
-		ret = igbvf_set_mac(vf, mac);
+	ret = introduce(vf, mac);
 	if (!ret)
 		ret = igbvf_irq_start(vf);
 	if (!ret)

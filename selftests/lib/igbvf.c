@@ -53,14 +53,6 @@ struct tx_desc {
 /* An emulated PF answers from an interrupt: seconds is generous */
 #define MBOX_MS			3000
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 /* A short sleep: the other side may share this CPU */
 static void breathe(void)
 {
@@ -215,10 +207,10 @@ static __u32 mbox_status(struct igbvf *vf)
 
 static int mbox_wait_bit(struct igbvf *vf, __u32 bit)
 {
-	long long end = now_ms() + MBOX_MS;
+	long long end = clock_ms() + MBOX_MS;
 
 	while (!(mbox_status(vf) & bit)) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return -ETIMEDOUT;
 		breathe();
 	}
@@ -228,14 +220,14 @@ static int mbox_wait_bit(struct igbvf *vf, __u32 bit)
 
 static int mbox_own(struct igbvf *vf)
 {
-	long long end = now_ms() + MBOX_MS;
+	long long end = clock_ms() + MBOX_MS;
 
 	do {
 		igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_VFU);
 		if (mbox_status(vf) & V2PMAILBOX_VFU)
 			return 0;
 		breathe();
-	} while (now_ms() < end);
+	} while (clock_ms() < end);
 	return -ETIMEDOUT;
 }
 
@@ -298,11 +290,11 @@ int igbvf_mbox(struct igbvf *vf, __u32 *msg, unsigned int words)
 int igbvf_hello(struct igbvf *vf)
 {
 	__u32 msg[3] = { VF_RESET };
-	long long end = now_ms() + MBOX_MS;
+	long long end = clock_ms() + MBOX_MS;
 	int ret;
 
 	while (mbox_status(vf) & V2PMAILBOX_RSTI) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return -ETIMEDOUT;
 		breathe();
 	}
@@ -395,11 +387,11 @@ static __u32 dma_read(const __le32 *word)
 
 static int queue_enable(struct igbvf *vf, __u32 reg)
 {
-	long long end = now_ms() + 1000;
+	long long end = clock_ms() + 1000;
 
 	igbvf_write(vf, reg, igbvf_read(vf, reg) | XDCTL_ENABLE);
 	while (!(igbvf_read(vf, reg) & XDCTL_ENABLE)) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return -ETIMEDOUT;
 		breathe();
 	}
@@ -507,14 +499,14 @@ int igbvf_tx_wait(struct igbvf *vf, unsigned int q, int ms)
 {
 	struct igbvf_ring *ring = &vf->tx[q];
 	struct tx_desc *desc = ring->dma.mem;
-	long long end = now_ms() + ms;
+	long long end = clock_ms() + ms;
 
 	while (ring->clean != ring->next) {
 		if (dma_read(&desc[ring->clean].status) & TXD_DD) {
 			ring->clean = (ring->clean + 1) % IGBVF_RING;
 			continue;
 		}
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return -ETIMEDOUT;
 		breathe();
 	}
@@ -534,12 +526,12 @@ int igbvf_recv(struct igbvf *vf, unsigned int q, struct igbvf_frame *frame,
 {
 	struct igbvf_ring *ring = &vf->rx[q];
 	struct rx_desc *desc = ring->dma.mem;
-	long long end = now_ms() + ms;
+	long long end = clock_ms() + ms;
 	unsigned int i = ring->clean;
 	__u32 status;
 
 	while (!((status = dma_read(&desc[i].wb.status)) & RXD_DD)) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return -EAGAIN;
 		breathe();
 	}

@@ -100,6 +100,50 @@ bool lab_plain_driver(struct lab *lab)
 	       !strcmp(driver, "vfio-pci");
 }
 
+static int put(const char *path, const char *what)
+{
+	FILE *file = fopen(path, "w");
+	int ret;
+
+	if (!file)
+		return -errno;
+	ret = fputs(what, file) < 0 ? -EIO : 0;
+	return fclose(file) ? -errno : ret;
+}
+
+/* Takes a device that nobody has open away from its driver, and gives it back */
+int lab_rebind(const char *bdf)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
+		 bdf);
+	ret = put(path, bdf);
+	return ret ? ret : put("/sys/bus/pci/drivers_probe", bdf);
+}
+
+/* Gives a VF to another driver, which need not be loaded */
+int lab_bind(unsigned int nth, const char *driver)
+{
+	char cmd[64], path[PATH_MAX], name[32], bdf[16];
+	int ret;
+
+	if (!vf_name(nth, bdf, sizeof(bdf)))
+		return -ENODEV;
+	snprintf(cmd, sizeof(cmd), "modprobe -q %s", driver);
+	if (system(cmd) < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 bdf);
+	ret = put(path, driver);
+	if (!ret)
+		ret = lab_rebind(bdf);
+	if (!ret)
+		ret = sysfs_link(bdf, "driver", name, sizeof(name));
+	return ret ? ret : strcmp(name, driver) ? -ENODEV : 0;
+}
+
 int lab_vf_number(const struct vfio_dev *dev)
 {
 	const char *pf = getenv("VFMIG_PF");

@@ -22,6 +22,8 @@ const char *lab_netdev(void);
 int lab_open(struct lab *lab, unsigned int nr);
 void lab_close(struct lab *lab);
 bool lab_plain_driver(struct lab *lab);
+int lab_rebind(const char *bdf);
+int lab_bind(unsigned int nth, const char *driver);
 
 /* The PF's number for a VF, as in "ip link set PF vf NUMBER" */
 int lab_vf_number(const struct vfio_dev *dev);

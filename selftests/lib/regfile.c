@@ -70,6 +70,9 @@ void regfile_scribble(struct igbvf *vf, __u32 salt)
 	}
 	for (q = 0; q < IGBVF_VECTORS; q++)
 		igbvf_write(vf, VTEITR(q), 4 * (10 * salt + q));
+	/* No vector is valid: no cause may reach one that nobody expects */
+	igbvf_write(vf, VTIVAR, 0x01020304 + salt);
+	igbvf_write(vf, VTIVAR_MISC, 1 + salt % 3);
 	igbvf_write(vf, VTEIAC, 1 + salt % 7);
 	igbvf_write(vf, VTEIAM, 1 + (salt + 3) % 7);
 }

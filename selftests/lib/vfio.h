@@ -78,6 +78,9 @@ int vfio_irq_set_eventfds(struct vfio_dev *dev, __u32 index,
 			  unsigned int count, const int *fds);
 int vfio_irq_disable(struct vfio_dev *dev, __u32 index);
 
+/* A clock that only goes forward */
+long long clock_ms(void);
+
 /* VFIO_DEVICE_FEATURE: which is VFIO_DEVICE_FEATURE_{GET,SET,PROBE} */
 int vfio_feature(struct vfio_dev *dev, __u32 which, __u32 feature, void *data,
 		 size_t size);
