@@ -305,38 +305,6 @@ TEST_F(fsm, malformed)
 	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
 }
 
-static int set_memory_space(struct vfio_dev *dev, bool on)
-{
-	__u16 cmd;
-	int ret;
-
-	ret = vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
-			       &cmd, sizeof(cmd));
-	if (ret)
-		return ret;
-	cmd &= ~PCI_COMMAND_MEMORY;
-	cmd |= on ? PCI_COMMAND_MEMORY : 0;
-	return vfio_region_write(dev, VFIO_PCI_CONFIG_REGION_INDEX,
-				 PCI_COMMAND, &cmd, sizeof(cmd));
-}
-
-/*
- * A device whose registers the user has switched off cannot be saved, and is
- * not taken for a broken one.
- */
-TEST_F(fsm, memory_space_off)
-{
-	int fd;
-
-	ASSERT_EQ(0, set_memory_space(self->dev, false));
-	EXPECT_NE(0, vfio_mig_set_state(self->dev, VFIO_DEVICE_STATE_STOP_COPY,
-					&fd));
-	EXPECT_EQ(-1, fd);
-	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
-	ASSERT_EQ(0, set_memory_space(self->dev, true));
-	EXPECT_EQ(0, mig_save(self->dev, &self->stream));
-}
-
 /* A data_fd that cannot be handed over does not stay behind and get in the way */
 TEST_F(fsm, fd_not_handed_over)
 {

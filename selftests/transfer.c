@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One VF's state on another VF: all that the guest can see, and the PF's part */
 #include <kselftest_harness.h>
+#include <linux/pci_regs.h>
 
 #include "lib/check.h"
 #include "lib/flow.h"
@@ -422,6 +423,55 @@ TEST_F(transfer, unread_answer)
 	EXPECT_EQ(0, igbvf_read(&self->vf, V2PMAILBOX) & answer);
 	EXPECT_EQ(VF_SET_LPE | VF_ACK | VF_CTS,
 		  igbvf_read(&self->vf, VMBMEM(0)));
+}
+
+static int set_memory_space(struct vfio_dev *dev, bool on)
+{
+	__u16 cmd;
+	int ret;
+
+	ret = vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
+			       &cmd, sizeof(cmd));
+	if (ret)
+		return ret;
+	cmd &= ~PCI_COMMAND_MEMORY;
+	cmd |= on ? PCI_COMMAND_MEMORY : 0;
+	return vfio_region_write(dev, VFIO_PCI_CONFIG_REGION_INDEX,
+				 PCI_COMMAND, &cmd, sizeof(cmd));
+}
+
+/* The word as the device has it: VFIO shows a copy of it */
+static int memory_space(struct vfio_dev *dev)
+{
+	char path[128];
+	__u16 cmd;
+	FILE *file;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", dev->bdf);
+	file = fopen(path, "r");
+	if (!file)
+		return -errno;
+	ret = fseek(file, PCI_COMMAND, SEEK_SET) ||
+	      fread(&cmd, sizeof(cmd), 1, file) != 1 ? -EIO : 0;
+	fclose(file);
+	return ret ? ret : !!(cmd & PCI_COMMAND_MEMORY);
+}
+
+/* A VMM has the registers off until the guest's config space is loaded */
+TEST_F(transfer, memory_space_off)
+{
+	ASSERT_EQ(0, set_memory_space(self->a, false));
+	ASSERT_EQ(0, memory_space(self->a));
+	ASSERT_EQ(0, set_memory_space(self->b, false));
+	ASSERT_EQ(0, mig_move(self->a, self->b, VFIO_DEVICE_STATE_STOP));
+	EXPECT_EQ(0, memory_space(self->a));
+	EXPECT_EQ(0, memory_space(self->b));
+
+	ASSERT_EQ(0, set_memory_space(self->b, true));
+	GO(self->b, VFIO_DEVICE_STATE_RUNNING);
+	ASSERT_EQ(0, igbvf_move(&self->vf, self->b));
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
 /* The guest's mailbox works on where it has arrived, also before RUNNING */
