@@ -95,7 +95,8 @@ int igb_vf_quiesce(struct vfio_mig_device *mdev);
 int igb_vf_unquiesce(struct vfio_mig_device *mdev);
 int igb_vf_stop(struct vfio_mig_device *mdev);
 int igb_vf_start(struct vfio_mig_device *mdev);
-int igb_vf_save(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+int igb_vf_save_initial(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+int igb_vf_save_final(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
 int igb_vf_load_initial(struct vfio_mig_device *mdev,
 			const struct vfio_mig_reader *r, const void *stream);
 int igb_vf_load_final(struct vfio_mig_device *mdev,

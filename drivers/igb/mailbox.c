@@ -67,7 +67,8 @@ static void observe_message(struct igb_vf *vf)
 		return;
 	if ((reply[0] & MSG_TYPE) == MSG_VF_RESET)
 		read_vmbmem(vf, reply, ARRAY_SIZE(reply));
-	igb_pf_note(&vf->pf, mbx->msg, reply);
+	if (igb_pf_note(&vf->pf, mbx->msg, reply))
+		vfio_mig_initial_changed(&vf->mig);
 	mbx->pending = false;
 }
 

@@ -115,15 +115,16 @@ unsigned int igb_pf_next_vlan(const struct igb_pf_state *pf, unsigned int vid)
  *
  * A message that the PF has refused, or that it does not take from a VF that
  * has not been through VF_RESET, changes nothing. Context: any.
+ * Return: whether what the PF knows may have changed.
  */
-void igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
+bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 {
 	if ((msg[0] & MSG_TYPE) == MSG_VF_RESET) {
 		note_reset(pf, reply);
-		return;
+		return true;
 	}
 	if (!(reply[0] & MSG_ACK) || !(pf->flags & IGB_VF_PF_READY))
-		return;
+		return false;
 
 	switch (msg[0] & MSG_TYPE) {
 	case MSG_SET_MAC_ADDR:
@@ -144,4 +145,5 @@ void igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 		pf->promisc = INFO(msg[0]);
 		break;
 	}
+	return true;
 }

@@ -42,6 +42,6 @@ static inline bool igb_pf_has_vlan(const struct igb_pf_state *pf, unsigned int v
 
 unsigned int igb_pf_next_vlan(const struct igb_pf_state *pf, unsigned int vid);
 unsigned int igb_pf_msg_len(u32 first);
-void igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply);
+bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply);
 
 #endif /* _IGB_VFIO_PF_STATE_H */

@@ -26,6 +26,7 @@ void igb_vf_forget(struct igb_vf *vf)
 	vf->mbx.kept = 0;
 	vf->mbx.pending = false;
 	memset(&vf->pf, 0, sizeof(vf->pf));
+	vfio_mig_initial_changed(&vf->mig);
 }
 
 /* In the order of struct igb_vf_counters. */
@@ -280,30 +281,37 @@ static void save_counters(struct igb_vf *vf, struct igb_vf_counters *counters)
 }
 
 /**
- * igb_vf_save() - the save op
- * @mdev: the device, in STOP
+ * igb_vf_save_initial() - the save_initial op
+ * @mdev: the device
+ * @w: where the stream goes
+ *
+ * Return: 0 or -ENOSPC.
+ */
+int igb_vf_save_initial(struct vfio_mig_device *mdev, struct vfio_mig_writer *w)
+{
+	return igb_vf_put_initial(w, &igb_vf_from_mig(mdev)->pf);
+}
+
+/**
+ * igb_vf_save_final() - the save_final op
+ * @mdev: the device, stopped
  * @w: where the stream goes
  *
  * Return: 0, -ENOSPC or -EIO.
  */
-int igb_vf_save(struct vfio_mig_device *mdev, struct vfio_mig_writer *w)
+int igb_vf_save_final(struct vfio_mig_device *mdev, struct vfio_mig_writer *w)
 {
 	struct igb_vf *vf = igb_vf_from_mig(mdev);
 	struct igb_vf_counters counters;
 	struct igb_vf_mailbox mbx;
 	struct igb_vf_regs regs;
-	int ret;
 
 	if (igb_vf_read(vf, VTSTATUS) == U32_MAX)
 		return -EIO;
 	save_regs(vf, &regs);
 	save_counters(vf, &counters);
 	igb_vf_mbx_save(vf, &mbx);
-
-	ret = igb_vf_put_initial(w, &vf->pf);
-	if (!ret)
-		ret = igb_vf_put_final(w, &regs, &mbx, &counters);
-	return ret;
+	return igb_vf_put_final(w, &regs, &mbx, &counters);
 }
 
 /* The tail goes last: it must lie in a ring that is all there. */

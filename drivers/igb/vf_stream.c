@@ -91,8 +91,8 @@ static int put_uc(struct vfio_mig_writer *w, const struct igb_pf_state *pf)
 }
 
 /**
- * igb_vf_put_initial() - write the initial part and seal it
- * @w: writer that has just been set up
+ * igb_vf_put_initial() - write the records of the initial part
+ * @w: writer
  * @pf: what the PF was told
  *
  * Context: any.
@@ -108,13 +108,11 @@ int igb_vf_put_initial(struct vfio_mig_writer *w, const struct igb_pf_state *pf)
 		ret = put_vlans(w, pf);
 	if (!ret)
 		ret = put_uc(w, pf);
-	if (!ret)
-		ret = vfio_mig_put_seal(w);
 	return ret;
 }
 
 /**
- * igb_vf_put_final() - write the final part, seal it and end the stream
+ * igb_vf_put_final() - write the records of the final part
  * @w: writer
  * @regs: registers
  * @mbx: mailbox
@@ -133,10 +131,6 @@ int igb_vf_put_final(struct vfio_mig_writer *w, const struct igb_vf_regs *regs,
 		ret = put(w, IGB_VF_RECORD_MAILBOX, mbx, sizeof(*mbx));
 	if (!ret)
 		ret = put(w, IGB_VF_RECORD_COUNTERS, counters, sizeof(*counters));
-	if (!ret)
-		ret = vfio_mig_put_seal(w);
-	if (!ret)
-		ret = vfio_mig_put_end(w);
 	return ret;
 }
 

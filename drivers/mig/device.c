@@ -65,7 +65,8 @@ void vfio_mig_offer(struct vfio_mig_device *mdev, const struct vfio_mig_ops *ops
 	mdev->ops = ops;
 	mdev->core.vdev.mig_ops = &migration_ops;
 	mdev->core.vdev.migration_flags = VFIO_MIGRATION_STOP_COPY |
-					  VFIO_MIGRATION_P2P;
+					  VFIO_MIGRATION_P2P |
+					  VFIO_MIGRATION_PRE_COPY;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_offer);
 

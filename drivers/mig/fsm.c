@@ -17,6 +17,8 @@ static const char * const state_names[] = {
 	[VFIO_DEVICE_STATE_STOP_COPY] = "STOP_COPY",
 	[VFIO_DEVICE_STATE_RESUMING] = "RESUMING",
 	[VFIO_DEVICE_STATE_RUNNING_P2P] = "RUNNING_P2P",
+	[VFIO_DEVICE_STATE_PRE_COPY] = "PRE_COPY",
+	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
 };
 
 /**
@@ -70,12 +72,25 @@ static int run_arc(struct vfio_mig_device *mdev,
 	return ret;
 }
 
-static int arc_stop(struct vfio_mig_device *mdev)
+static int stop_and_save(struct vfio_mig_device *mdev)
+{
+	int ret = mdev->ops->stop(mdev);
+
+	if (ret)
+		return ret;
+	ret = vfio_mig_save_rest(mdev);
+	if (ret && mdev->ops->start(mdev))
+		ret = -EIO;
+	return ret;
+}
+
+static int arc_stop(struct vfio_mig_device *mdev,
+		    int (*stop)(struct vfio_mig_device *mdev))
 {
 	int ret;
 
 	vfio_mig_gate_close(mdev);
-	ret = run_arc(mdev, mdev->ops->stop);
+	ret = run_arc(mdev, stop);
 	/* After ARC_RESTARTED the reset has opened the gate. */
 	if (ret && ret != ARC_RESTARTED && ret != -EIO)
 		vfio_mig_gate_open(mdev);
@@ -100,24 +115,38 @@ static int arc_load(struct vfio_mig_device *mdev)
 	return ret;
 }
 
+static int arc_end_session(struct vfio_mig_device *mdev)
+{
+	vfio_mig_kill_files(mdev);
+	return 0;
+}
+
 #define ARC(from, to)	((from) << 8 | (to))
 
 static int do_arc(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
 {
 	switch (ARC(mdev->state, next)) {
 	case ARC(VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P):
+	case ARC(VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P):
 		return run_arc(mdev, mdev->ops->quiesce);
 	case ARC(VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_RUNNING):
+	case ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_PRE_COPY):
 		return run_arc(mdev, mdev->ops->unquiesce);
+	case ARC(VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_PRE_COPY):
+	case ARC(VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_PRE_COPY_P2P):
+		return run_arc(mdev, vfio_mig_open_precopy);
+	case ARC(VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING):
+	case ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_RUNNING_P2P):
+	case ARC(VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP):
+		return arc_end_session(mdev);
 	case ARC(VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_STOP):
-		return arc_stop(mdev);
+		return arc_stop(mdev, mdev->ops->stop);
+	case ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_STOP_COPY):
+		return arc_stop(mdev, stop_and_save);
 	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING_P2P):
 		return arc_start(mdev);
 	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY):
 		return run_arc(mdev, vfio_mig_open_saving);
-	case ARC(VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP):
-		vfio_mig_kill_files(mdev);
-		return 0;
 	case ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING):
 		return run_arc(mdev, vfio_mig_open_resuming);
 	case ARC(VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP):
@@ -162,10 +191,48 @@ static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
 	return ret;
 }
 
+/* What read(), write() and ioctl() of a data_fd have the device do. */
+static int run_for_file(struct vfio_mig_device *mdev, const char *what,
+			int (*work)(struct vfio_mig_device *mdev))
+{
+	int ret;
+
+	mdev->reason[0] = '\0';
+	ret = run_arc(mdev, work);
+	if (ret == ARC_RESTARTED)
+		return -ENODEV;
+	if (ret)
+		report_failure(mdev, what, ret);
+	return ret;
+}
+
+/**
+ * vfio_mig_update() - put into the stream what has changed in PRE_COPY
+ * @mdev: the device that @file was opened for; may be closed or gone
+ * @file: data_fd to read from, with its io_lock held
+ *
+ * Context: may sleep; takes the state lock.
+ * Return: 0; -EINVAL where the device is not in PRE_COPY or PRE_COPY_P2P;
+ * -ENODEV where @file is dead; or what the device half says.
+ */
+int vfio_mig_update(struct vfio_mig_device *mdev, struct vfio_mig_file *file)
+{
+	int ret = -EINVAL;
+
+	vfio_mig_lock(mdev);
+	if (mdev->saving != file)
+		ret = -ENODEV;
+	else if (mdev->state == VFIO_DEVICE_STATE_PRE_COPY ||
+		 mdev->state == VFIO_DEVICE_STATE_PRE_COPY_P2P)
+		ret = run_for_file(mdev, "update", vfio_mig_save_changes);
+	vfio_mig_unlock(mdev);
+	return ret;
+}
+
 /**
  * vfio_mig_load_early() - do what can be refused of a load while it still helps
  * @mdev: the device that @file was opened for; may be closed or gone
- * @file: data_fd that has got the whole initial part
+ * @file: data_fd that has got a whole initial part, with its io_lock held
  *
  * A VMM leaves RESUMING when it starts the VM on the destination, and by then
  * the source is gone. An error of write() is in time to call it all off.
@@ -178,26 +245,18 @@ int vfio_mig_load_early(struct vfio_mig_device *mdev, struct vfio_mig_file *file
 	int ret = -ENODEV;
 
 	vfio_mig_lock(mdev);
-	if (mdev->resuming == file) {
-		mdev->reason[0] = '\0';
-		ret = run_arc(mdev, vfio_mig_load_initial);
-		if (ret == ARC_RESTARTED)
-			ret = -ENODEV;
-		else if (ret)
-			report_failure(mdev, "load", ret);
-	}
+	if (mdev->resuming == file)
+		ret = run_for_file(mdev, "load", vfio_mig_load_initial);
 	vfio_mig_unlock(mdev);
 	return ret;
 }
 
-/* The reference that the user's file descriptor will hold. */
-static struct file *data_file(struct vfio_mig_device *mdev)
+/* The reference that the user's file descriptor to a new session will hold. */
+static struct file *new_data_file(struct vfio_mig_device *mdev)
 {
-	if (mdev->state == VFIO_DEVICE_STATE_STOP_COPY)
-		return vfio_mig_get_file(mdev->saving);
-	if (mdev->state == VFIO_DEVICE_STATE_RESUMING)
-		return vfio_mig_get_file(mdev->resuming);
-	return NULL;
+	if (!mdev->new_session || !(mdev->saving || mdev->resuming))
+		return NULL;
+	return vfio_mig_get_file(mdev->saving ?: mdev->resuming);
 }
 
 /**
@@ -208,9 +267,9 @@ static struct file *data_file(struct vfio_mig_device *mdev)
  * A reset that comes meanwhile ends as if it had come before or after.
  *
  * Context: may sleep; takes the state lock.
- * Return: the data_fd of STOP_COPY or RESUMING where the call entered one of
- * them, else NULL; or ERR_PTR(): -EINVAL for a transition that there is not, or
- * what the arc failed with. Then the state is the one that the arc started from.
+ * Return: the data_fd of the session that the call has begun, else NULL; or
+ * ERR_PTR(): -EINVAL for a transition that there is not, or what the arc failed
+ * with. Then the state is the one that the arc started from.
  */
 struct file *vfio_mig_set_state(struct vfio_device *vdev,
 				enum vfio_device_mig_state new_state)
@@ -218,20 +277,19 @@ struct file *vfio_mig_set_state(struct vfio_device *vdev,
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 	enum vfio_device_mig_state next;
 	struct file *file = NULL;
-	bool moved = false;
 	int ret = 0;
 
 	vfio_mig_lock(mdev);
+	mdev->new_session = false;
 	while (mdev->state != new_state) {
 		ret = vfio_mig_get_next_state(vdev, mdev->state, new_state, &next);
 		if (!ret)
 			ret = step(mdev, next);
 		if (ret)
 			break;
-		moved = true;
 	}
-	if (!ret && moved)
-		file = data_file(mdev);
+	if (!ret)
+		file = new_data_file(mdev);
 	vfio_mig_unlock(mdev);
 
 	return ret ? ERR_PTR(ret) : file;

@@ -51,13 +51,21 @@ struct file *vfio_mig_set_state(struct vfio_device *vdev,
 int vfio_mig_get_state(struct vfio_device *vdev,
 		       enum vfio_device_mig_state *state);
 int vfio_mig_get_data_size(struct vfio_device *vdev, unsigned long *length);
+int vfio_mig_update(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 int vfio_mig_load_early(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 
-/* data_fd.c */
+/* saving.c */
+int vfio_mig_open_precopy(struct vfio_mig_device *mdev);
 int vfio_mig_open_saving(struct vfio_mig_device *mdev);
+int vfio_mig_save_changes(struct vfio_mig_device *mdev);
+int vfio_mig_save_rest(struct vfio_mig_device *mdev);
+
+/* resuming.c */
 int vfio_mig_open_resuming(struct vfio_mig_device *mdev);
 int vfio_mig_load_initial(struct vfio_mig_device *mdev);
 int vfio_mig_load_final(struct vfio_mig_device *mdev);
+
+/* data_fd.c */
 struct file *vfio_mig_get_file(struct vfio_mig_file *file);
 void vfio_mig_mark_files_dead(struct vfio_mig_device *mdev);
 void vfio_mig_kill_files(struct vfio_mig_device *mdev);

@@ -38,7 +38,7 @@ static u32 record_crc(const struct vfio_mig_stream_record *rec,
  * @buf: buffer for the whole stream, no smaller than the header
  * @size: bytes of @buf
  *
- * Writes the header and opens the initial part. Context: any.
+ * Writes the header, which the first part begins with. Context: any.
  */
 void vfio_mig_writer_init(struct vfio_mig_writer *w,
 			  const struct vfio_mig_stream_format *format,
@@ -58,10 +58,37 @@ void vfio_mig_writer_init(struct vfio_mig_writer *w,
 		.buf = buf,
 		.size = size,
 		.len = sizeof(header),
-		.part = VFIO_MIG_PART_INITIAL,
+		.total = sizeof(header),
 	};
 }
 EXPORT_SYMBOL_GPL(vfio_mig_writer_init);
+
+/**
+ * vfio_mig_writer_rewind() - use the buffer again, from its first byte on
+ * @w: writer, between two parts; all that it has written is needed no more
+ *
+ * Context: any.
+ */
+void vfio_mig_writer_rewind(struct vfio_mig_writer *w)
+{
+	w->len = 0;
+	w->part_start = 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_writer_rewind);
+
+/**
+ * vfio_mig_begin_part() - say which part the records to come belong to
+ * @w: writer that has just been set up, or whose last part has been sealed
+ * @part: VFIO_MIG_PART_INITIAL or VFIO_MIG_PART_FINAL
+ *
+ * Context: any.
+ */
+void vfio_mig_begin_part(struct vfio_mig_writer *w, u32 part)
+{
+	w->part = part;
+	w->part_records = 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_begin_part);
 
 /**
  * vfio_mig_put_record() - append a record to the part that is open
@@ -92,13 +119,14 @@ int vfio_mig_put_record(struct vfio_mig_writer *w, u16 type, u16 flags,
 	if (len)
 		memcpy(w->buf + w->len + sizeof(rec), payload, len);
 	w->len += sizeof(rec) + len;
+	w->total += sizeof(rec) + len;
 	w->part_records++;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_put_record);
 
 /**
- * vfio_mig_put_seal() - close the open part and begin the next
+ * vfio_mig_put_seal() - close the open part
  * @w: writer
  *
  * Context: any.
@@ -118,9 +146,7 @@ int vfio_mig_put_seal(struct vfio_mig_writer *w)
 				  VFIO_MIG_RECORD_CRITICAL, &seal, sizeof(seal));
 	if (ret)
 		return ret;
-	w->part++;
 	w->part_start = w->len;
-	w->part_records = 0;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_put_seal);
@@ -151,6 +177,7 @@ void vfio_mig_reader_init(struct vfio_mig_reader *r,
 {
 	memset(r, 0, sizeof(*r));
 	r->format = format;
+	r->part = VFIO_MIG_PART_INITIAL;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_reader_init);
 
@@ -186,6 +213,17 @@ static int kind_index(const struct vfio_mig_stream_format *format, u16 type)
 	return -1;
 }
 
+/* The first record of a part says which part it is. */
+static void enter_part(struct vfio_mig_reader *r, u32 part)
+{
+	unsigned int i;
+
+	r->part = part;
+	for (i = 0; i < r->format->nr_kinds; i++)
+		if (r->format->kinds[i].part == part)
+			r->payload[i].present = false;
+}
+
 static int read_device_record(struct vfio_mig_reader *r, u16 type, u16 flags,
 			      u32 payload, u32 len)
 {
@@ -196,6 +234,8 @@ static int read_device_record(struct vfio_mig_reader *r, u16 type, u16 flags,
 		return flags & VFIO_MIG_RECORD_CRITICAL ? -EINVAL : 0;
 
 	kind = &r->format->kinds[i];
+	if (r->part == VFIO_MIG_NR_PARTS)
+		enter_part(r, kind->part);
 	if (kind->part != r->part || r->payload[i].present ||
 	    len < kind->min_len || len > kind->max_len)
 		return -EINVAL;
@@ -227,7 +267,7 @@ static int read_seal(struct vfio_mig_reader *r, const u8 *buf, size_t start,
 	if (end - start != sizeof(struct vfio_mig_stream_record) + sizeof(seal))
 		return -EINVAL;
 	memcpy(&seal, buf + end - sizeof(seal), sizeof(seal));
-	if (le32_to_cpu(seal.part) != r->part ||
+	if (r->part == VFIO_MIG_NR_PARTS || le32_to_cpu(seal.part) != r->part ||
 	    le32_to_cpu(seal.records) != r->part_records)
 		return -EINVAL;
 	if (le32_to_cpu(seal.crc) !=
@@ -237,7 +277,8 @@ static int read_seal(struct vfio_mig_reader *r, const u8 *buf, size_t start,
 	if (ret)
 		return ret;
 
-	r->part++;
+	r->seals[r->part]++;
+	r->part = VFIO_MIG_NR_PARTS;
 	r->part_start = end;
 	r->part_records = 0;
 	return 0;
@@ -249,14 +290,14 @@ static int read_body(struct vfio_mig_reader *r, const u8 *buf,
 {
 	u16 type = le16_to_cpu(rec->type);
 
-	/* Behind the last seal there is the end, and nothing behind that. */
-	if (type == VFIO_MIG_RECORD_END) {
-		if (r->part != VFIO_MIG_NR_PARTS || len)
+	/* Behind the final part there is the end, and nothing behind that. */
+	if (r->seals[VFIO_MIG_PART_FINAL]) {
+		if (type != VFIO_MIG_RECORD_END || len)
 			return -EINVAL;
 		r->ended = true;
 		return 0;
 	}
-	if (r->part >= VFIO_MIG_NR_PARTS)
+	if (type == VFIO_MIG_RECORD_END)
 		return -EINVAL;
 	if (type == VFIO_MIG_RECORD_SEAL)
 		return read_seal(r, buf, payload - sizeof(*rec), payload + len);

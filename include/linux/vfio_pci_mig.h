@@ -33,16 +33,18 @@ struct vfio_mig_file;
  * @mmap_offset: offset in bytes of the part of @gated_bar that users may mmap;
  *	page aligned. The rest is trapped
  * @mmap_size: bytes of that part; page aligned
- * @quiesce: RUNNING -> RUNNING_P2P: stop and drain DMA
- * @unquiesce: RUNNING_P2P -> RUNNING: DMA goes on, doorbells rung meanwhile take
- *	effect
- * @stop: RUNNING_P2P -> STOP: mask interrupts, keep pending ones. User access
+ * @quiesce: into RUNNING_P2P or PRE_COPY_P2P: stop and drain DMA
+ * @unquiesce: out of them: DMA goes on, doorbells rung meanwhile take effect
+ * @stop: into STOP or STOP_COPY: mask interrupts, keep pending ones. User access
  *	has ended
- * @start: STOP -> RUNNING_P2P: unmask interrupts. User access has not begun
- * @save: in STOP: write both parts of the stream, seals and end included
- * @load_initial: in RESUMING, once the initial part of the stream is there and
- *	checked: do all that can be refused. May be called again after it failed,
- *	unless with -EINVAL or -EXDEV, which say that the stream is bad
+ * @start: out of STOP: unmask interrupts. User access has not begun
+ * @save_initial: in any state but RESUMING: write the records of the initial
+ *	part. Nothing but memory may be needed for it
+ * @save_final: in STOP: write the records of the final part
+ * @load_initial: in RESUMING, whenever an initial part of the stream is there and
+ *	checked: do all that can be refused. A later one replaces it. May be called
+ *	again after it failed, unless with -EINVAL or -EXDEV, which say that the
+ *	stream is bad
  * @load_final: RESUMING -> STOP: put the rest of a whole, checked stream into
  *	the device. Has to check all that it uses before it touches the device
  * @reset: the device has been reset, or opened: forget all that was known of
@@ -61,7 +63,8 @@ struct vfio_mig_ops {
 	int (*unquiesce)(struct vfio_mig_device *mdev);
 	int (*stop)(struct vfio_mig_device *mdev);
 	int (*start)(struct vfio_mig_device *mdev);
-	int (*save)(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+	int (*save_initial)(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
+	int (*save_final)(struct vfio_mig_device *mdev, struct vfio_mig_writer *w);
 	int (*load_initial)(struct vfio_mig_device *mdev,
 			    const struct vfio_mig_reader *r, const void *stream);
 	int (*load_final)(struct vfio_mig_device *mdev,
@@ -113,8 +116,11 @@ struct vfio_mig_gate {
  * @lock: the state lock
  * @state: state of the FSM; under @lock
  * @opened: between open_device and close_device; under @lock
- * @saving: data_fd of STOP_COPY; under @lock
+ * @saving: data_fd of PRE_COPY and STOP_COPY; under @lock
  * @resuming: data_fd of RESUMING; under @lock
+ * @new_session: the transition under way has begun a session; under @lock
+ * @initial_changed: the initial part in @saving is out of date; changed under
+ *	@trap_lock
  * @reason: why what is under way failed, in words; under @lock
  * @gate: user access to the registers
  * @trap_lock: serializes trapped accesses with each other and with the arcs
@@ -132,6 +138,8 @@ struct vfio_mig_device {
 	bool opened;
 	struct vfio_mig_file *saving;
 	struct vfio_mig_file *resuming;
+	bool new_session;
+	bool initial_changed;
 	char reason[96];
 
 	struct vfio_mig_gate gate;
@@ -158,6 +166,7 @@ ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
 		       size_t count, loff_t *ppos);
 int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void vfio_mig_reset_done(struct pci_dev *pdev);
+void vfio_mig_initial_changed(struct vfio_mig_device *mdev);
 
 __printf(2, 3)
 void vfio_mig_explain(struct vfio_mig_device *mdev, const char *fmt, ...);

@@ -31,6 +31,22 @@ int vfio_mig_get_region_info_caps(struct vfio_device *vdev,
 #define VFIO_MIG_COMPAT_TOKEN_OPS
 #endif
 
+/* Since 7.1 the user may ask for flags in struct vfio_precopy_info. */
+#ifdef VFIO_PRECOPY_INFO_REINIT
+#define VFIO_MIG_PRECOPY_REINIT	VFIO_PRECOPY_INFO_REINIT
+#else
+#define VFIO_MIG_PRECOPY_REINIT	0
+#endif
+
+static inline bool vfio_mig_precopy_flags(struct vfio_device *vdev)
+{
+#ifdef VFIO_PRECOPY_INFO_REINIT
+	return vdev->precopy_info_v2;
+#else
+	return false;
+#endif
+}
+
 /* Maps a BAR for the time that the device is open; ERR_PTR() on failure. */
 static inline void __iomem *vfio_mig_iomap(struct vfio_pci_core_device *core,
 					   unsigned int bar)

@@ -63,8 +63,9 @@ struct vfio_mig_record_kind {
  * @vendor: PCI vendor id
  * @device: PCI device id
  * @nr_kinds: entries of @kinds, at most VFIO_MIG_MAX_KINDS
- * @kinds: the records, each of which may occur once
- * @max_size: upper bound in bytes of a stream that the device half writes
+ * @kinds: the records, each of which may occur once in its part
+ * @max_size: upper bound in bytes of a stream of one initial and the final part
+ *	that the device half writes
  */
 struct vfio_mig_stream_format {
 	u16 vendor;
@@ -78,7 +79,8 @@ struct vfio_mig_stream_format {
  * struct vfio_mig_writer - a stream being written
  * @buf: where it is written
  * @size: bytes of @buf
- * @len: bytes written so far
+ * @len: bytes in @buf
+ * @total: bytes written so far, be they still in @buf or not
  * @part: part being written
  * @part_start: offset of the part's first byte
  * @part_records: records in the part so far
@@ -87,6 +89,7 @@ struct vfio_mig_writer {
 	u8 *buf;
 	size_t size;
 	size_t len;
+	size_t total;
 	u32 part;
 	size_t part_start;
 	u32 part_records;
@@ -108,9 +111,11 @@ struct vfio_mig_payload {
  * struct vfio_mig_reader - a stream being checked as it arrives
  * @format: what is expected
  * @pos: bytes checked so far
- * @part: part that is being read
+ * @part: part that is being read; VFIO_MIG_NR_PARTS between two parts, for as
+ *	long as no record has shown which it is
  * @part_start: offset of the part's first byte
  * @part_records: records in the part so far
+ * @seals: how many parts of each kind have been sealed
  * @header_done: the header has been checked
  * @ended: the end record has been seen
  * @error: first error found, kept for good
@@ -122,6 +127,7 @@ struct vfio_mig_reader {
 	u32 part;
 	size_t part_start;
 	u32 part_records;
+	u32 seals[VFIO_MIG_NR_PARTS];
 	bool header_done;
 	bool ended;
 	int error;
@@ -131,6 +137,8 @@ struct vfio_mig_reader {
 void vfio_mig_writer_init(struct vfio_mig_writer *w,
 			  const struct vfio_mig_stream_format *format,
 			  void *buf, size_t size);
+void vfio_mig_writer_rewind(struct vfio_mig_writer *w);
+void vfio_mig_begin_part(struct vfio_mig_writer *w, u32 part);
 int vfio_mig_put_record(struct vfio_mig_writer *w, u16 type, u16 flags,
 			const void *payload, u32 len);
 int vfio_mig_put_seal(struct vfio_mig_writer *w);

@@ -11,14 +11,15 @@
 /**
  * DOC: migration stream
  *
- * All integers are little-endian. A stream is a header, the records of the
- * initial part, a seal, the records of the final part, a seal, and an end
- * record. Nothing may follow it. Records are not padded.
+ * All integers are little-endian. A stream is a header, one or more initial
+ * parts, the final part, and an end record. Nothing may follow it. A part is its
+ * records and a seal. Records are not padded.
  *
- * The initial part says what the device is and what its PF has to know; the
- * final part is the state of the stopped device. A seal counts the records of
- * its part and sums up all of its bytes, so that a part is known to be whole
- * before any of it is applied.
+ * The initial part says what the device is and what its PF has to know. It is
+ * sent in PRE_COPY, and once more, whole, each time that it has changed: the last
+ * one counts. The final part is the state of the stopped device. A seal counts
+ * the records of its part and sums up all of its bytes, so that a part is known
+ * to be whole before any of it is applied.
  *
  * How a write() to the data_fd, and the arc out of RESUMING, refuse a stream:
  *
@@ -96,7 +97,7 @@ struct vfio_mig_stream_record {
  * @part: VFIO_MIG_PART_INITIAL or VFIO_MIG_PART_FINAL
  * @records: number of records in the part, this one not counted
  * @crc: CRC-32 of all bytes from the start of the part to the start of this
- *	record; the initial part starts with the stream's header
+ *	record; the first part starts with the stream's header
  */
 struct vfio_mig_stream_seal {
 	__le32 part;
