@@ -57,8 +57,8 @@ static void expect_dead(struct __test_metadata *_metadata, int fd, __u32 state)
 	char byte = 0;
 	int ret;
 
-	ret = state == VFIO_DEVICE_STATE_STOP_COPY ? read(fd, &byte, 1) :
-						     write(fd, &byte, 1);
+	ret = state == VFIO_DEVICE_STATE_RESUMING ? write(fd, &byte, 1) :
+						    read(fd, &byte, 1);
 	EXPECT_EQ(-1, ret);
 	EXPECT_EQ(ENODEV, errno);
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
@@ -322,8 +322,11 @@ static void race_transfer(struct race *race, __u32 state, int fd,
 	size_t len;
 	int ret;
 
-	if (state == VFIO_DEVICE_STATE_STOP_COPY) {
+	if (state != VFIO_DEVICE_STATE_RESUMING) {
 		ret = mig_read(fd, &now);
+		/* PRE_COPY has no end */
+		if (ret == -ENOMSG)
+			ret = 0;
 	} else {
 		/* Now and then only a part of the stream */
 		len = race->stream->len;
@@ -353,7 +356,7 @@ static void race_round(struct race *race, unsigned int *seed)
 
 	state = vfio_mig_get_state(race->dev);
 	if (state <= VFIO_DEVICE_STATE_ERROR ||
-	    state > VFIO_DEVICE_STATE_RUNNING_P2P)
+	    state >= VFIO_DEVICE_STATE_NR)
 		race_bad(race, "state %s", vfio_mig_state_name(state));
 
 	if (ret) {

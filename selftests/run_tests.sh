@@ -9,7 +9,7 @@
 set -u
 
 here=$(dirname "$(realpath "$0")")
-tests=(datapath fsm data_fd gate transfer stream reset traffic migrate)
+tests=(datapath fsm data_fd gate precopy transfer stream reset traffic migrate)
 passed=0
 failed=0
 skipped=0

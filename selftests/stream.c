@@ -301,6 +301,50 @@ static void bend_no_seal(struct mig_stream *stream,
 	drop(stream, nth(layout, VFIO_MIG_RECORD_SEAL, 0));
 }
 
+/* Puts the bytes of [@start, @end) in once more at @pos */
+static void repeat(struct mig_stream *stream, size_t start, size_t end,
+		   size_t pos)
+{
+	__u8 copy[MIG_MAX_STREAM];
+
+	memcpy(copy, stream->data + start, end - start);
+	resize(stream, pos, end - start);
+	memcpy(stream->data + pos, copy, end - start);
+}
+
+static void bend_initial_again(struct mig_stream *stream,
+			       const struct layout *layout)
+{
+	size_t end = nth(layout, VFIO_MIG_RECORD_SEAL, 0)->end;
+
+	repeat(stream, layout->rec[0].start, end, end);
+}
+
+static void bend_initial_behind(struct mig_stream *stream,
+				const struct layout *layout)
+{
+	repeat(stream, layout->rec[0].start,
+	       nth(layout, VFIO_MIG_RECORD_SEAL, 0)->end,
+	       nth(layout, VFIO_MIG_RECORD_SEAL, 1)->end);
+}
+
+static void bend_initial_in_part(struct mig_stream *stream,
+				 const struct layout *layout)
+{
+	size_t end = nth(layout, VFIO_MIG_RECORD_SEAL, 0)->end;
+
+	/* Only the first of its records, and no seal */
+	repeat(stream, layout->rec[0].start, layout->rec[0].end, end);
+}
+
+static void bend_empty_part(struct mig_stream *stream,
+			    const struct layout *layout)
+{
+	const struct record *seal = nth(layout, VFIO_MIG_RECORD_SEAL, 0);
+
+	repeat(stream, seal->start, seal->end, seal->end);
+}
+
 static void bend_seal_twice(struct mig_stream *stream,
 			    const struct layout *layout)
 {
@@ -429,6 +473,13 @@ static const struct crooked crooked[] = {
 	  bend_unknown_final },
 	{ "two unknown records of one type", 0, false, bend_unknown_twice },
 
+	{ "the initial part twice", 0, false, bend_initial_again },
+
+	{ "the initial part behind the final one", -EINVAL, false,
+	  bend_initial_behind },
+	{ "an initial part that goes over into the final one", -EINVAL, false,
+	  bend_initial_in_part },
+	{ "a part of nothing but a seal", -EINVAL, false, bend_empty_part },
 	{ "bad magic", -EINVAL, false, bend_magic },
 	{ "bad magic and checksum", -EINVAL, true, bend_magic },
 	{ "a newer major version", -EPROTONOSUPPORT, false, bend_major },

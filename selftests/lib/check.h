@@ -9,13 +9,15 @@
 #include "lab.h"
 #include "migrate.h"
 
-/* The states that a device with STOP_COPY and P2P has */
+/* The states that a device with STOP_COPY, P2P and PRE_COPY has */
 static const __u32 check_states[] = {
 	VFIO_DEVICE_STATE_RUNNING,
 	VFIO_DEVICE_STATE_RUNNING_P2P,
 	VFIO_DEVICE_STATE_STOP,
 	VFIO_DEVICE_STATE_STOP_COPY,
 	VFIO_DEVICE_STATE_RESUMING,
+	VFIO_DEVICE_STATE_PRE_COPY,
+	VFIO_DEVICE_STATE_PRE_COPY_P2P,
 };
 
 #define NR_STATES	(sizeof(check_states) / sizeof(*check_states))

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "migrate.h"
 
-/* Reads a data_fd to its end */
-int mig_read(int fd, struct mig_stream *stream)
+/* Adds what a data_fd has to give; -ENOMSG where there may be more later */
+int mig_read_on(int fd, struct mig_stream *stream)
 {
 	ssize_t ret;
 
-	stream->len = 0;
 	do {
 		if (stream->len == sizeof(stream->data))
 			return -EFBIG;
@@ -21,6 +22,20 @@ int mig_read(int fd, struct mig_stream *stream)
 		stream->len += ret;
 	} while (ret);
 	return 0;
+}
+
+/* Reads a data_fd to its end */
+int mig_read(int fd, struct mig_stream *stream)
+{
+	stream->len = 0;
+	return mig_read_on(fd, stream);
+}
+
+int mig_precopy_info(int fd, struct vfio_precopy_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info);
+	return ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, info) ? -errno : 0;
 }
 
 int mig_write(int fd, const void *data, size_t len)

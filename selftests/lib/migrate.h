@@ -14,6 +14,8 @@ struct mig_stream {
 };
 
 int mig_read(int fd, struct mig_stream *stream);
+int mig_read_on(int fd, struct mig_stream *stream);
+int mig_precopy_info(int fd, struct vfio_precopy_info *info);
 int mig_write(int fd, const void *data, size_t len);
 int mig_save(struct vfio_dev *dev, struct mig_stream *stream);
 int mig_load(struct vfio_dev *dev, const struct mig_stream *stream,
