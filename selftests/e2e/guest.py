@@ -5,6 +5,7 @@ import glob
 import os
 import re
 
+import trace
 from child import Child
 from progress import Trouble, quote
 from qmp import Qmp
@@ -28,6 +29,7 @@ class Guest(Child):
     def __init__(self, name, directory, memory, initrd, nic_args, incoming):
         self.serial = os.path.join(directory, f"{name}-serial.log")
         self.qmp_path = os.path.join(directory, f"{name}.qmp")
+        self.trace_path = os.path.join(directory, f"{name}-trace.log")
         self.short_name = name
         self.qmp = None
         argv = ["qemu-system-x86_64", "-name", name,
@@ -40,6 +42,7 @@ class Guest(Child):
                 "-append", "console=ttyS0 quiet panic=-1"]
         if incoming:
             argv += ["-incoming", "defer"]
+        argv += trace.qemu_args(self.trace_path)
         super().__init__(f"QEMU ({name})", argv + nic_args,
                          os.path.join(directory, f"{name}-qemu.log"))
 

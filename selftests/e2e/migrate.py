@@ -19,12 +19,14 @@ import tempfile
 import time
 
 import plot
+import trace
 from guest import Guest
 from initrd import ADDRESS, HOST_ADDRESS, PORT, build_initrd
 from nic import VfNic, VirtioNic
 from progress import Progress, Stopped, Trouble, quote
 from report import (Record, checks, host_troubles, ktap_text, passed,
                     report_text)
+from trace import Precopy
 from traffic import Peer, Pinger
 
 SKIP = 4			# the exit status of a test that cannot run here
@@ -125,10 +127,13 @@ class Scenario:
     def set_up_migration(self, guest):
         guest.connect(self.progress, self.transcript)
         # Without a return path the source is done once all is sent, whatever
-        # the destination then thinks of it.
+        # the destination then thinks of it. With the switchover-ack the source
+        # goes on until the destination's card has taken its initial data.
+        names = ["events", "return-path"]
+        if self.record.nic.precopy:
+            names.append("switchover-ack")
         guest.qmp.command("migrate-set-capabilities", {"capabilities": [
-            {"capability": name, "state": True}
-            for name in ("events", "return-path")]})
+            {"capability": name, "state": True} for name in names]})
         guest.qmp.command("migrate-set-parameters", {
             "max-bandwidth": self.options.bandwidth << 20,
             "downtime-limit": self.options.downtime})
@@ -332,6 +337,9 @@ class Scenario:
                  if child and not child.kill()]
         if self.peer:
             record.peer_output = self.peer.output()
+        if self.source and self.destination:
+            record.precopy = Precopy(trace.read(self.source.trace_path),
+                                     trace.read(self.destination.trace_path))
         if self.source:
             record.source_console = self.source.console()
         if self.destination:

@@ -52,6 +52,7 @@ class VfNic:
                 raise Trouble(f"{vf} is bound to {driver}, which cannot "
                               "migrate it; bind it to igb_vfio_pci")
         self.offers = self.abilities[0].describe()
+        self.precopy = all("PRE_COPY" in can.flags for can in self.abilities)
         self.address = HostAddress(self.netdev)
 
     def qemu_args(self, end):
@@ -80,6 +81,7 @@ class VirtioNic:
     guest_modules = ["virtio_net"]
     journey = "from one QEMU to the other"
     offers = None
+    precopy = False
     bridge = "vfmigbr0"
     taps = ("vfmigtap0", "vfmigtap1")
 

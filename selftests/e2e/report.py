@@ -31,6 +31,7 @@ class Record:
         self.stopped = None		# when the guest or its card stopped
         self.resumed = None		# when both went on
         self.device_states = {}		# {end: states that QEMU went through}
+        self.precopy = None		# what went ahead of the switchover
         self.destination_status = None
         self.source_exit = None
         self.pinger = None
@@ -99,6 +100,20 @@ def check_device_state(record):
         return Claim(name, None)
     size = record.migration.get("vfio", {}).get("transferred", 0)
     return Claim(name, size > 0, f"{size} bytes")
+
+
+def check_precopy(record):
+    name = "the card's initial data went ahead, and were taken"
+    if not record.nic or not record.precopy or not record.precopy.stopped:
+        return Claim(name, None)
+    if not record.nic.precopy:
+        return Claim(name, True, "the device does not offer PRE_COPY")
+    seen = record.precopy
+    ack = ("acknowledged before the card stopped" if seen.acked_in_time else
+           "not acknowledged before the card stopped")
+    return Claim(name, seen.acked_in_time and 0 < seen.sent <= seen.loaded,
+                 f"{seen.sent} bytes sent, {seen.loaded} loaded, {ack}; "
+                 f"{seen.rest} bytes when it had stopped")
 
 
 def reported(facts):
@@ -270,6 +285,7 @@ CHECKS = [
 ]
 CHECKS_OF_A_REAL_DEVICE = [
     check_device_state,
+    check_precopy,
     check_devices,
 ]
 
