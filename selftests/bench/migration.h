@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SELFTESTS_BENCH_MIGRATION_H
+#define SELFTESTS_BENCH_MIGRATION_H
+
+#include "lib/igbvf.h"
+#include "lib/lab.h"
+
+int bench_migration(struct vfio_dev *source, struct vfio_dev *peer,
+		    struct igbvf *plain);
+void bench_arcs(struct vfio_dev *dev, struct igbvf *plain);
+
+#endif
