@@ -265,32 +265,34 @@ static void expect_mac(struct __test_metadata *_metadata, struct vfio_dev *dev,
 }
 
 /* What counts is what the guest has set last, wherever the reader was then */
-static void change_late(struct __test_metadata *_metadata,
-			FIXTURE_DATA(precopy) *self)
+static void change_late(struct __test_metadata *_metadata, struct igbvf *vf,
+			struct vfio_dev *b, int fd, struct mig_stream *stream)
 {
-	ASSERT_EQ(0, igbvf_set_mac(&self->vf, mac_b));
-	finish(_metadata, self->a, self->b, self->fd, &self->stream);
-	expect_mac(_metadata, self->b, mac_b);
-	ASSERT_EQ(0, igbvf_move(&self->vf, self->b));
-	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
+	ASSERT_EQ(0, igbvf_set_mac(vf, mac_b));
+	finish(_metadata, vf->dev, b, fd, stream);
+	expect_mac(_metadata, b, mac_b);
+	ASSERT_EQ(0, igbvf_move(vf, b));
 }
 
 TEST_F(precopy, changed_unread)
 {
-	change_late(_metadata, self);
+	change_late(_metadata, &self->vf, self->b, self->fd, &self->stream);
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
 TEST_F(precopy, changed_half_read)
 {
 	ASSERT_EQ(16, read(self->fd, self->stream.data, 16));
 	self->stream.len = 16;
-	change_late(_metadata, self);
+	change_late(_metadata, &self->vf, self->b, self->fd, &self->stream);
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
 TEST_F(precopy, changed_all_read)
 {
 	ASSERT_EQ(-ENOMSG, mig_read_on(self->fd, &self->stream));
-	change_late(_metadata, self);
+	change_late(_metadata, &self->vf, self->b, self->fd, &self->stream);
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
 TEST_F(precopy, changed_twice)
@@ -300,7 +302,8 @@ TEST_F(precopy, changed_twice)
 	ASSERT_EQ(-ENOMSG, mig_read_on(self->fd, &self->stream));
 	ASSERT_EQ(0, igbvf_set_mac(&self->vf, mac_c));
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
-	change_late(_metadata, self);
+	change_late(_metadata, &self->vf, self->b, self->fd, &self->stream);
+	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
 }
 
 /* A guest's reset is a change too: its driver may not have said anything since */
@@ -411,18 +414,16 @@ TEST_F_TIMEOUT(precopy, stays_short, 60)
 	expect_mac(_metadata, self->b, mac_b);
 }
 
-/* Newer kernels than some headers know it; older ones have nothing to ask for */
-#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
-#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	12
-#define VFIO_PRECOPY_INFO_REINIT		(1 << 0)
-#endif
+/* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, and what it allows to be set */
+#define FEATURE_PRECOPY_INFO_V2	12
+#define INFO_REINIT		0x1
 
 TEST_F(precopy, reinit)
 {
 	struct vfio_precopy_info info;
 
 	if (vfio_feature(self->a, VFIO_DEVICE_FEATURE_SET,
-			 VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, NULL, 0))
+			 FEATURE_PRECOPY_INFO_V2, NULL, 0))
 		SKIP(return, "this kernel knows no flags of GET_PRECOPY_INFO");
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
 	EXPECT_EQ(0, info.flags);
@@ -430,7 +431,7 @@ TEST_F(precopy, reinit)
 
 	ASSERT_EQ(0, change(&self->vf, 0));
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
-	EXPECT_EQ(VFIO_PRECOPY_INFO_REINIT, info.flags);
+	EXPECT_EQ(INFO_REINIT, info.flags);
 	EXPECT_LT(0, info.initial_bytes);
 	EXPECT_EQ(0, info.dirty_bytes);
 	ASSERT_EQ(-ENOMSG, mig_read_on(self->fd, &self->stream));

@@ -64,7 +64,7 @@ static inline struct igb_vf *igb_vf_from_mig(struct vfio_mig_device *mdev)
 
 static inline u32 igb_vf_read(struct igb_vf *vf, u32 offset)
 {
-	u32 val = ioread32(vf->mig.io + offset);
+	u32 val = readl(vf->mig.io + offset);
 
 	trace_igb_vf_mmio_read(&vf->mig.core.pdev->dev, offset, val);
 	return val;
@@ -73,7 +73,7 @@ static inline u32 igb_vf_read(struct igb_vf *vf, u32 offset)
 static inline void igb_vf_write(struct igb_vf *vf, u32 offset, u32 val)
 {
 	trace_igb_vf_mmio_write(&vf->mig.core.pdev->dev, offset, val);
-	iowrite32(val, vf->mig.io + offset);
+	writel(val, vf->mig.io + offset);
 }
 
 /* mailbox.c */

@@ -55,7 +55,8 @@ static struct vfio_mig_file *new_file(struct vfio_mig_device *mdev, size_t size)
 	mutex_init(&file->lock);
 	init_waitqueue_head(&file->wait);
 	file->bounce = kmalloc(VFIO_MIG_BOUNCE_SIZE, GFP_KERNEL_ACCOUNT);
-	file->buf = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	file->buf = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	file->size = size;
 	if (!file->bounce || !file->buf) {
 		free_file(file);
 		return NULL;

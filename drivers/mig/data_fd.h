@@ -22,6 +22,7 @@
  * @dead: reads and writes fail; set under @lock or the state lock's flag_lock
  * @bounce: VFIO_MIG_BOUNCE_SIZE bytes, under @io_lock
  * @buf: the stream, or what the user has not read of it yet; NULL once killed
+ * @size: bytes that @buf has room for
  * @len: bytes in @buf
  *
  * Of a file that is read:
@@ -48,6 +49,7 @@ struct vfio_mig_file {
 	bool dead;
 	u8 *bounce;
 	u8 *buf;
+	size_t size;
 	size_t len;
 
 	struct vfio_mig_writer writer;

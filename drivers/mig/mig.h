@@ -4,6 +4,7 @@
 #define _VFIO_PCI_MIG_MIG_H
 
 #include <linux/pci.h>
+#include <linux/unaligned.h>
 #include <linux/vfio_pci_mig.h>
 
 /* With the device in these states, or suspended, registers read as all ones. */
@@ -18,12 +19,16 @@ static inline bool vfio_mig_asleep(struct vfio_mig_device *mdev)
 /*
  * Registers are decoded while the command register says so, and that is the
  * user's to write: a VMM has it off until the guest's config space is loaded.
- * memory_lock keeps the user from writing it meanwhile.
+ * memory_lock keeps the user from writing it meanwhile. The core's copy is looked
+ * at, as the core itself does: a config access takes as long as many registers.
+ * Returns what to give to vfio_mig_decode_restore().
  */
 static inline u16 vfio_mig_decode_on(struct vfio_mig_device *mdev)
 {
-	u16 cmd;
+	u16 cmd = get_unaligned_le16(mdev->core.vconfig + PCI_COMMAND);
 
+	if (cmd & PCI_COMMAND_MEMORY)
+		return cmd;
 	pci_read_config_word(mdev->core.pdev, PCI_COMMAND, &cmd);
 	if (!(cmd & PCI_COMMAND_MEMORY))
 		pci_write_config_word(mdev->core.pdev, PCI_COMMAND,

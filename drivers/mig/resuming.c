@@ -10,6 +10,9 @@
 
 #include "data_fd.h"
 
+/* Bytes for the stream to begin with. */
+#define FIRST_SIZE	4096
+
 /* There is an initial part, and not the next one half-way over it. */
 static bool has_initial(const struct vfio_mig_reader *reader)
 {
@@ -17,10 +20,29 @@ static bool has_initial(const struct vfio_mig_reader *reader)
 	       reader->part != VFIO_MIG_PART_INITIAL;
 }
 
+/* Most streams are much shorter than the longest that may come. */
+static int make_room(struct vfio_mig_file *file, size_t n)
+{
+	size_t size = file->size;
+	u8 *buf;
+
+	if (n <= size - file->len)
+		return 0;
+	while (n > size - file->len)
+		size *= 2;
+	buf = kvrealloc(file->buf, size, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	file->buf = buf;
+	file->size = size;
+	return 0;
+}
+
 /* Takes @n bytes from the bounce buffer into the stream, and checks them. */
 static int append(struct vfio_mig_file *file, size_t n)
 {
 	struct vfio_mig_reader *reader = &file->reader;
+	int ret;
 
 	if (READ_ONCE(file->dead))
 		return -ENODEV;
@@ -31,6 +53,9 @@ static int append(struct vfio_mig_file *file, size_t n)
 		reader->error = reader->ended ? -EINVAL : -EFBIG;
 		return reader->error;
 	}
+	ret = make_room(file, n);
+	if (ret)
+		return ret;
 	memcpy(file->buf + file->len, file->bounce, n);
 	file->len += n;
 	return vfio_mig_read_more(reader, file->buf, file->len);
@@ -59,8 +84,8 @@ static ssize_t write_chunks(struct vfio_mig_file *file, const char __user *ubuf,
 
 	while (done < count) {
 		n = write_chunk(file, ubuf + done, count - done);
-		/* What comes before a fault is not lost; a bad stream is, for good. */
-		if (n == -EFAULT && done)
+		/* What comes before is not lost, but a bad stream is, for good. */
+		if ((n == -EFAULT || n == -ENOMEM) && done)
 			break;
 		if (n < 0)
 			return n;
@@ -116,7 +141,7 @@ int vfio_mig_open_resuming(struct vfio_mig_device *mdev)
 	struct vfio_mig_file *file;
 
 	file = vfio_mig_alloc_file(mdev, &resuming_fops, O_WRONLY,
-				   VFIO_MIG_STREAM_MAX);
+				   FIRST_SIZE);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	vfio_mig_reader_init(&file->reader, mdev->ops->format);
@@ -149,7 +174,7 @@ int vfio_mig_load_initial(struct vfio_mig_device *mdev)
 
 	if (file->loaded == seals)
 		return 0;
-	/* append() only adds to the stream, and what is there does not move. */
+	/* Writers have the io_lock where we come from them, else it has ended. */
 	ret = mdev->ops->load_initial(mdev, &file->reader, file->buf);
 	if (!ret)
 		file->loaded = seals;

@@ -5,8 +5,8 @@
 #include "lib/igbvf.h"
 #include "lib/lab.h"
 
-int bench_migration(struct vfio_dev *source, struct vfio_dev *peer,
-		    struct igbvf *plain);
+void bench_migration(struct vfio_dev *source, struct vfio_dev *peer,
+		     struct igbvf *plain);
 void bench_arcs(struct vfio_dev *dev, struct igbvf *plain);
 
 #endif
