@@ -259,6 +259,17 @@ static struct file *new_data_file(struct vfio_mig_device *mdev)
 	return vfio_mig_get_file(mdev->saving ?: mdev->resuming);
 }
 
+static int next_state(struct vfio_mig_device *mdev,
+		      enum vfio_device_mig_state new_state,
+		      enum vfio_device_mig_state *next)
+{
+	/* Only a reset leaves it, and VFIO warns of drivers that ask. */
+	if (mdev->state == VFIO_DEVICE_STATE_ERROR)
+		return -EINVAL;
+	return vfio_mig_get_next_state(&mdev->core.vdev, mdev->state, new_state,
+				       next);
+}
+
 /**
  * vfio_mig_set_state() - the migration_set_state callback
  * @vdev: the device
@@ -281,12 +292,10 @@ struct file *vfio_mig_set_state(struct vfio_device *vdev,
 
 	vfio_mig_lock(mdev);
 	mdev->new_session = false;
-	while (mdev->state != new_state) {
-		ret = vfio_mig_get_next_state(vdev, mdev->state, new_state, &next);
+	while (!ret && mdev->state != new_state) {
+		ret = next_state(mdev, new_state, &next);
 		if (!ret)
 			ret = step(mdev, next);
-		if (ret)
-			break;
 	}
 	if (!ret)
 		file = new_data_file(mdev);
