@@ -35,7 +35,7 @@ check:
 	$(lab) check
 
 test:
-	$(run) -- ./selftests/run_tests.sh $(T)
+	$(run) -- ./selftests/run_tests.sh $(if $(DEVICE),--device $(DEVICE)) $(T)
 
 demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run_tests.sh [NAME...]: runs the named selftests, or all of them, and sums up.
+# run_tests.sh [--device mtty] [NAME...]: runs the named selftests, or all of them, and sums up.
+#
+# With --device mtty the conformance suite is run on the kernel's sample driver instead.
 #
 # Runs as root on a machine whose VFs are bound to the driver under test. The
 # environment names them: VFMIG_PF, VFMIG_PF_NETDEV, VFMIG_VFS.
@@ -9,7 +11,7 @@
 set -u
 
 here=$(dirname "$(realpath "$0")")
-tests=(datapath fsm data_fd gate precopy transfer stream reset traffic migrate)
+tests=(datapath fsm data_fd gate precopy transfer stream reset traffic conformance migrate)
 passed=0
 failed=0
 skipped=0
@@ -26,10 +28,18 @@ find_test()
 {
 	limit=600
 	command=("$here/$1")
-	if [ "$1" = migrate ]; then
+	case $1 in
+	conformance)
+		command=("$here/conformance/conformance" --device "${devices[0]-}")
+		[ ${#devices[@]} -lt 2 ] || command+=(--peer "${devices[1]}")
+		# Only a driver of this project is held to keep the machine up.
+		[ -n "$sample" ] || command+=(--hostile)
+		;;
+	migrate)
 		limit=1800
 		command=(python3 "$here/e2e/migrate.py" --ktap)
-	fi
+		;;
+	esac
 }
 
 known()
@@ -126,6 +136,20 @@ list()
 		say "  $line"
 	done
 }
+
+sample=
+if [ "${1-}" = --device ]; then
+	sample=${2-}
+	shift $(($# > 1 ? 2 : 1))
+	if [ "$sample" != mtty ] || [ "$*" != conformance ]; then
+		say "run_tests.sh: --device takes mtty, and runs conformance alone" >&2
+		exit 2
+	fi
+	devices=$("$here/conformance/mtty.sh") || exit 1
+else
+	devices=${VFMIG_VFS-}
+fi
+read -ra devices <<<"$devices"
 
 for name in "$@"; do
 	if ! known "$name"; then

@@ -92,13 +92,17 @@ void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma)
 
 static int open_group(const char *bdf)
 {
+	static const char * const buses[] = { "pci", "mdev" };
 	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t len;
+	ssize_t len = -1;
+	unsigned int i;
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
-		 bdf);
-	len = readlink(path, link, sizeof(link) - 1);
+	for (i = 0; i < 2 && len < 0; i++) {
+		snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group",
+			 buses[i], bdf);
+		len = readlink(path, link, sizeof(link) - 1);
+	}
 	if (len < 0)
 		return -errno;
 	link[len] = '\0';
@@ -130,12 +134,25 @@ static int join_iommu(struct vfio_iommu *iommu, int group)
 	return 0;
 }
 
+int vfio_device_flags(struct vfio_dev *dev, __u32 *flags)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int ret = xioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info);
+
+	*flags = info.flags;
+	return ret;
+}
+
 /* What probing left out, a VMM would enable as well: memory and DMA */
 static int enable_pci(struct vfio_dev *dev)
 {
+	__u32 flags;
 	__u16 cmd;
 	int ret;
 
+	ret = vfio_device_flags(dev, &flags);
+	if (ret || !(flags & VFIO_DEVICE_FLAGS_PCI))
+		return ret;
 	ret = vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
 			       &cmd, sizeof(cmd));
 	if (ret)

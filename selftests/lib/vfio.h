@@ -34,7 +34,7 @@ struct vfio_dma {
 
 struct vfio_dev {
 	struct vfio_iommu *iommu;
-	char bdf[16];
+	char bdf[40];		/* PCI address, or the UUID of an mdev */
 	int group;
 	int fd;
 	bool region_known[VFIO_MAX_REGIONS];
@@ -59,6 +59,7 @@ void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma);
 
 int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf);
 void vfio_close(struct vfio_dev *dev);
+int vfio_device_flags(struct vfio_dev *dev, __u32 *flags);
 int vfio_reset(struct vfio_dev *dev);
 int vfio_flr(struct vfio_dev *dev);
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Holds a VFIO device to the migration uAPI of <linux/vfio.h>: to all that it
+ * claims, and to nothing else.
+ */
+#include <getopt.h>
+#include <kselftest_harness.h>
+
+#include "conformance.h"
+#include "tests.h"
+
+#define TEST_SECONDS	120
+
+static struct conf_options options;
+
+FIXTURE(conformance) {
+	struct conf conf;
+};
+
+FIXTURE_SETUP(conformance)
+{
+	int ret;
+
+	/* The process may die in the middle of a line */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ret = conf_open(&self->conf, &options);
+	if (ret == -ENOTTY)
+		SKIP(return, "%s offers no migration", options.device);
+	ASSERT_EQ(0, ret)
+		TH_LOG("%s cannot be opened: %s", options.device,
+		       strerror(-ret));
+}
+
+FIXTURE_TEARDOWN(conformance)
+{
+}
+
+static void run(struct __test_metadata *_metadata, struct conf *c,
+		const struct conf_test *test)
+{
+	const char *why = conf_lacks(c, test->needs);
+
+	if (why)
+		SKIP(return, "%s", why);
+	EXPECT_EQ(0, conf_run(c, test));
+}
+
+#define CONF_HARNESS(name)						\
+TEST_F_TIMEOUT(conformance, name, TEST_SECONDS)				\
+{									\
+	run(_metadata, &self->conf, &conf_##name);			\
+}
+
+CONF_TESTS(CONF_HARNESS)
+
+#define CONF_LISTED(name)	&conf_##name,
+
+static const struct conf_test *const all_tests[] = {
+	CONF_TESTS(CONF_LISTED)
+};
+
+static void usage(const char *name)
+{
+	fprintf(stderr,
+		"usage: %s --device DEVICE [--peer DEVICE] [--hostile] [OPTION]...\n"
+		"       %s --list\n"
+		"\n"
+		"  --device DEVICE  what to test: a PCI address, or the UUID of an mdev\n"
+		"  --peer DEVICE    loads streams into this device, one of the same kind;\n"
+		"                   without it, into the tested device itself after a reset\n"
+		"  --hostile        runs tests as well that took machines down\n"
+		"  --list           lists the requirements and the tests that hold them\n"
+		"\n"
+		"All other options are the test harness's; -h lists them.\n",
+		name, name);
+}
+
+/* Takes our options out, and leaves the rest for the harness */
+static int take_options(int argc, char **argv)
+{
+	int i, left = 1;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--device") && i + 1 < argc)
+			options.device = argv[++i];
+		else if (!strcmp(argv[i], "--peer") && i + 1 < argc)
+			options.peer = argv[++i];
+		else if (!strcmp(argv[i], "--hostile"))
+			options.hostile = true;
+		else
+			argv[left++] = argv[i];
+	}
+	argv[left] = NULL;
+	return left;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--list")) {
+		conf_list(all_tests, ARRAY_SIZE(all_tests));
+		return 0;
+	}
+	argc = take_options(argc, argv);
+	if (!options.device && !(argc > 1 && !strcmp(argv[1], "-h"))) {
+		usage(argv[0]);
+		return KSFT_FAIL;
+	}
+	return test_harness_run(argc, argv);
+}
