@@ -14,7 +14,7 @@ release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
 run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check test demo bench help
+.PHONY: all clean install check test demo bench conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -43,6 +43,15 @@ demo:
 bench:
 	$(run) --vfs 3 -- ./selftests/bench/bench
 
+# What runs on either device, and the table of it in the documentation
+conformance-table:
+	$(run) --share build/conformance -- sh -c 'cd selftests; \
+		./conformance/conformance --list >/share/list; \
+		./run_tests.sh conformance >/share/igb_vfio_pci; \
+		./run_tests.sh --device mtty conformance >/share/mtty; true'
+	$(lab) exec -- python3 selftests/conformance/table.py Documentation/conformance.rst \
+		build/conformance/list build/conformance/igb_vfio_pci build/conformance/mtty
+
 help:
 	@echo 'make           builds the modules against KDIR (default: the running kernel)'
 	@echo 'make install   installs them for modprobe, under INSTALL_MOD_PATH if set'
@@ -51,5 +60,9 @@ help:
 	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
 	@echo 'make test      runs the selftests; T="NAME ..." runs some, KERNEL=backports the newest kernel'
+	@echo 'make test T=conformance DEVICE=mtty'
+	@echo '               runs the conformance suite on the sample driver of the kernel'
+	@echo 'make conformance-table'
+	@echo '               runs it on both, and writes the table of Documentation/conformance.rst'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
 	@echo 'make bench     measures what a migration costs above its register accesses'
