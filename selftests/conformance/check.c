@@ -7,7 +7,7 @@
 
 #define MAX_TOLD	8
 
-static bool announced(const struct conf_test *test, enum req req)
+static bool announced(const struct conf_test *test, enum req_id req)
 {
 	unsigned int i;
 
@@ -18,7 +18,7 @@ static bool announced(const struct conf_test *test, enum req req)
 }
 
 /* The table of results names tests by what they announce: so that must be true */
-static void check_announced(const struct conf *c, enum req req)
+static void check_announced(const struct conf *c, enum req_id req)
 {
 	if (announced(c->test, req))
 		return;
@@ -27,7 +27,7 @@ static void check_announced(const struct conf *c, enum req req)
 	abort();
 }
 
-static bool judge(struct conf *c, enum req req, bool ok, const char *fmt,
+static bool judge(struct conf *c, enum req_id req, bool ok, const char *fmt,
 		  va_list args)
 {
 	const struct requirement *r = &requirements[req];
@@ -50,7 +50,7 @@ static bool judge(struct conf *c, enum req req, bool ok, const char *fmt,
 	return false;
 }
 
-bool holds(struct conf *c, enum req req, bool ok, const char *fmt, ...)
+bool holds(struct conf *c, enum req_id req, bool ok, const char *fmt, ...)
 {
 	va_list args;
 
@@ -61,7 +61,7 @@ bool holds(struct conf *c, enum req req, bool ok, const char *fmt, ...)
 }
 
 /* Where there is no going on without it */
-void must(struct conf *c, enum req req, bool ok, const char *fmt, ...)
+void must(struct conf *c, enum req_id req, bool ok, const char *fmt, ...)
 {
 	va_list args;
 
@@ -88,7 +88,7 @@ void need(struct conf *c, bool ok, const char *fmt, ...)
 	longjmp(c->end, 1);
 }
 
-void untested(struct conf *c, enum req req, const char *fmt, ...)
+void give_reason(struct conf *c, enum req_id req, const char *fmt, ...)
 {
 	va_list args;
 
@@ -101,7 +101,7 @@ void untested(struct conf *c, enum req req, const char *fmt, ...)
 	va_end(args);
 }
 
-void note(const char *fmt, ...)
+void remark(const char *fmt, ...)
 {
 	va_list args;
 
@@ -116,7 +116,7 @@ void note(const char *fmt, ...)
 static unsigned int sum_up(struct conf *c, bool ended_early)
 {
 	unsigned int i, bad = c->gave_up;
-	enum req req;
+	enum req_id req;
 
 	for (i = 0; i < MAX_HOLDS && c->test->holds[i]; i++) {
 		req = c->test->holds[i];
@@ -158,8 +158,9 @@ unsigned int conf_run(struct conf *c, const struct conf_test *test)
 }
 
 /* For a script: what there is, a line each, the fields parted by tabs */
-void conf_list(const struct conf_test *const *tests, size_t nr)
+void conf_list(const struct conf_entry *tests, size_t nr)
 {
+	const struct conf_test *test;
 	const struct requirement *r;
 	unsigned int i, j;
 
@@ -169,10 +170,11 @@ void conf_list(const struct conf_test *const *tests, size_t nr)
 		       r->words, r->untested ?: "");
 	}
 	for (i = 0; i < nr; i++) {
-		printf("test\t%s\t", tests[i]->name);
-		for (j = 0; j < MAX_HOLDS && tests[i]->holds[j]; j++)
+		test = tests[i].test;
+		printf("test\t%s\t", test->name);
+		for (j = 0; j < MAX_HOLDS && test->holds[j]; j++)
 			printf("%s%s", j ? " " : "",
-			       requirements[tests[i]->holds[j]].id);
+			       requirements[test->holds[j]].id);
 		printf("\n");
 	}
 }

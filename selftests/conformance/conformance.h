@@ -8,6 +8,7 @@
 #define SELFTESTS_CONFORMANCE_H
 
 #include <errno.h>
+#include <kselftest.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,12 @@
 /* Newer than the headers of some C libraries */
 #ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
 #define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	12
-#define VFIO_PRECOPY_INFO_REINIT		(1 << 0)
+#define VFIO_PRECOPY_INFO_REINIT		0x1
 #endif
+#define PRECOPY_INFO_V2	VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
 
 /* requirements.c has their words */
-enum req {
+enum req_id {
 	R_NONE,
 	R_FLAGS,
 	R_FLAG_STATES,
@@ -118,19 +120,25 @@ struct conf_test {
 	const char *name;
 	unsigned int needs;
 	void (*run)(struct conf *c);
-	enum req holds[MAX_HOLDS];
+	enum req_id holds[MAX_HOLDS];
+};
+
+#define CONF_DECLARE(test)	extern const struct conf_test test
+
+struct conf_entry {
+	const struct conf_test *test;
 };
 
 /* CONF_TEST(name, needs, requirements...) { body } */
 #define CONF_TEST(_name, _needs, ...)					\
-	static void _name(struct conf *c);				\
+	static void run_##_name(struct conf *c);			\
 	const struct conf_test conf_##_name = {				\
 		.name = #_name,						\
 		.needs = _needs,					\
-		.run = _name,						\
+		.run = run_##_name,					\
 		.holds = { __VA_ARGS__ },				\
 	};								\
-	static void _name(struct conf *c)
+	static void run_##_name(struct conf *c)
 
 enum verdict {
 	UNSEEN,
@@ -164,17 +172,13 @@ struct conf {
 };
 
 /* check.c */
-bool holds(struct conf *c, enum req req, bool ok, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-void must(struct conf *c, enum req req, bool ok, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-void need(struct conf *c, bool ok, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void untested(struct conf *c, enum req req, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool holds(struct conf *c, enum req_id req, bool ok, const char *fmt, ...) __printf(4, 5);
+void must(struct conf *c, enum req_id req, bool ok, const char *fmt, ...) __printf(4, 5);
+void need(struct conf *c, bool ok, const char *fmt, ...) __printf(3, 4);
+void give_reason(struct conf *c, enum req_id req, const char *fmt, ...) __printf(3, 4);
+void remark(const char *fmt, ...) __printf(1, 2);
 unsigned int conf_run(struct conf *c, const struct conf_test *test);
-void conf_list(const struct conf_test *const *tests, size_t nr);
+void conf_list(const struct conf_entry *tests, size_t nr);
 
 /* device.c */
 int conf_open(struct conf *c, const struct conf_options *opt);

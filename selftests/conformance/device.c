@@ -47,7 +47,7 @@ static void find_claims(struct conf *c)
 		c->has |= NEEDS_DATA_SIZE;
 	if (probe(&c->dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START))
 		c->has |= NEEDS_DMA_LOG;
-	if (probe(&c->dev, VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2))
+	if (probe(&c->dev, PRECOPY_INFO_V2))
 		c->has |= NEEDS_INFO_V2;
 	if (c->opt->hostile)
 		c->has |= NEEDS_HOSTILE;

@@ -30,7 +30,7 @@ static const struct {
 	{ "DMA_LOGGING_REPORT", VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT, GET,
 	  sizeof(struct vfio_device_feature_dma_logging_report),
 	  NEEDS_DMA_LOG },
-	{ "MIG_PRECOPY_INFOv2", VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, SET, 0,
+	{ "MIG_PRECOPY_INFOv2", PRECOPY_INFO_V2, SET, 0,
 	  NEEDS_INFO_V2 },
 };
 
@@ -39,12 +39,12 @@ CONF_TEST(claims, 0, R_FLAGS, R_FLAG_STATES)
 	__u32 state;
 	int ret, fd;
 
-	note("claimed are STOP_COPY%s%s",
-	     c->flags & VFIO_MIGRATION_P2P ? ", P2P" : "",
-	     c->flags & VFIO_MIGRATION_PRE_COPY ? ", PRE_COPY" : "");
+	remark("claimed are STOP_COPY%s%s",
+	       c->flags & VFIO_MIGRATION_P2P ? ", P2P" : "",
+	       c->flags & VFIO_MIGRATION_PRE_COPY ? ", PRE_COPY" : "");
 	if (c->flags & ~(__u64)KNOWN_FLAGS)
-		note("the flags %#llx are not known to this suite",
-		     (unsigned long long)(c->flags & ~(__u64)KNOWN_FLAGS));
+		remark("the flags %#llx are not known to this suite",
+		       (unsigned long long)(c->flags & ~(__u64)KNOWN_FLAGS));
 	holds(c, R_FLAGS, c->flags & VFIO_MIGRATION_STOP_COPY,
 	      "the flags are %#llx", (unsigned long long)c->flags);
 

@@ -7,7 +7,6 @@
 #include <kselftest_harness.h>
 
 #include "conformance.h"
-#include "tests.h"
 
 #define TEST_SECONDS	120
 
@@ -45,25 +44,27 @@ static void run(struct __test_metadata *_metadata, struct conf *c,
 	EXPECT_EQ(0, conf_run(c, test));
 }
 
-#define CONF_HARNESS(name)						\
+#define CONF_ENTRY(name)						\
+	CONF_DECLARE(conf_##name);					\
+	static const struct conf_test *const test_##name = &conf_##name; \
 TEST_F_TIMEOUT(conformance, name, TEST_SECONDS)				\
 {									\
-	run(_metadata, &self->conf, &conf_##name);			\
+	run(_metadata, &self->conf, test_##name);			\
 }
 
-CONF_TESTS(CONF_HARNESS)
+#include "tests.h"
+#undef CONF_ENTRY
 
-#define CONF_LISTED(name)	&conf_##name,
-
-static const struct conf_test *const all_tests[] = {
-	CONF_TESTS(CONF_LISTED)
+#define CONF_ENTRY(name)	{ .test = &conf_##name },
+static const struct conf_entry all_tests[] = {
+#include "tests.h"
 };
 
 static void usage(const char *name)
 {
 	fprintf(stderr,
-		"usage: %s --device DEVICE [--peer DEVICE] [--hostile] [OPTION]...\n"
-		"       %s --list\n"
+		"%s --device DEVICE [--peer DEVICE] [--hostile] [OPTION]...\n"
+		"%s --list\n"
 		"\n"
 		"  --device DEVICE  what to test: a PCI address, or the UUID of an mdev\n"
 		"  --peer DEVICE    loads streams into this device, one of the same kind;\n"

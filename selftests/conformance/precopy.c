@@ -194,7 +194,7 @@ CONF_TEST(precopy_info_v2, NEEDS_PRE_COPY | NEEDS_INFO_V2, R_INFO_FLAGS)
 	int fd, ret;
 
 	ret = vfio_feature(&c->dev, VFIO_DEVICE_FEATURE_SET,
-			   VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, NULL, 0);
+			   PRECOPY_INFO_V2, NULL, 0);
 	must(c, R_INFO_FLAGS, !ret, "SET: %s", strerror(-ret));
 	fd = enter(c, &c->dev, VFIO_DEVICE_STATE_PRE_COPY, NULL);
 	need(c, !get_info(fd, &info), "no VFIO_MIG_GET_PRECOPY_INFO");

@@ -73,7 +73,7 @@ CONF_TEST(every_pair, 0, R_COMBINED, R_SET_COMPLETE, R_SET_FD, R_SET_NO_FD)
 	}
 }
 
-static enum req why_refused(const struct conf *c, __u32 to)
+static enum req_id why_refused(const struct conf *c, __u32 to)
 {
 	if (to == VFIO_DEVICE_STATE_ERROR)
 		return R_ERROR_TARGET;
@@ -94,7 +94,7 @@ static bool session_goes_on(struct conf *c, const struct move *m)
 static void check_refusal(struct conf *c, struct move *m,
 			  const struct blob *blob)
 {
-	enum req req = why_refused(c, m->to);
+	enum req_id req = why_refused(c, m->to);
 	const char *from = vfio_mig_state_name(m->from);
 	const char *to = m->to < VFIO_DEVICE_STATE_NR ?
 			 vfio_mig_state_name(m->to) : "no state";
@@ -138,8 +138,8 @@ CONF_TEST(refused_targets, 0, R_ERROR_TARGET, R_UNKNOWN, R_UNSUPPORTED,
 			check_refusal(c, &m, &blob);
 		}
 	}
-	untested(c, R_UNSUPPORTED, "all optional states are claimed");
-	untested(c, R_BLOCKED, "PRE_COPY is not claimed");
+	give_reason(c, R_UNSUPPORTED, "all optional states are claimed");
+	give_reason(c, R_BLOCKED, "PRE_COPY is not claimed");
 }
 
 CONF_TEST(same_state, 0, R_SAME)
@@ -221,7 +221,7 @@ static void check_irq(struct conf *c, __u32 state)
 	int kind = find_irq(c), event = eventfd(0, EFD_CLOEXEC), ret;
 
 	if (kind < 0 || event < 0) {
-		untested(c, R_STOP_IRQ, "the device has neither MSI nor MSI-X");
+		give_reason(c, R_STOP_IRQ, "the device has neither MSI nor MSI-X");
 		return;
 	}
 	ret = vfio_irq_set_eventfds(&c->dev, kind, 1, &event);
@@ -243,9 +243,9 @@ CONF_TEST(stopped_pci, 0, R_STOP_PCI, R_STOP_IRQ, R_STOP_ACCESS)
 	int state;
 
 	if (!(c->info & VFIO_DEVICE_FLAGS_PCI)) {
-		untested(c, R_STOP_PCI, "no PCI device");
-		untested(c, R_STOP_IRQ, "no PCI device");
-		untested(c, R_STOP_ACCESS, "no PCI device");
+		give_reason(c, R_STOP_PCI, "no PCI device");
+		give_reason(c, R_STOP_IRQ, "no PCI device");
+		give_reason(c, R_STOP_ACCESS, "no PCI device");
 		return;
 	}
 	need(c, !read_ids(c, &before), "config space cannot be read");

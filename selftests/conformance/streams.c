@@ -13,8 +13,8 @@ static void compare(const struct blob *a, const struct blob *b, const char *what
 		if (a->data[i] != b->data[i])
 			break;
 	if (i < a->len || i < b->len)
-		note("%s: %zu bytes, then %zu, which differ from byte %zu on",
-		     what, a->len, b->len, i);
+		remark("%s: %zu bytes, then %zu, which differ from byte %zu on",
+		       what, a->len, b->len, i);
 }
 
 CONF_TEST(round_trip, 0, R_LOAD)
@@ -103,8 +103,8 @@ CONF_TEST(truncated, NEEDS_RESET, R_INCOMPLETE, R_SET_FAILED)
 
 	save(c, &c->dev, &blob, WHOLE);
 	if (!blob.len) {
-		untested(c, R_INCOMPLETE, "the stream is empty");
-		untested(c, R_SET_FAILED, "the stream is empty");
+		give_reason(c, R_INCOMPLETE, "the stream is empty");
+		give_reason(c, R_SET_FAILED, "the stream is empty");
 		return;
 	}
 	for (i = 0; i < ARRAY_LEN(to); i++) {
@@ -148,11 +148,11 @@ CONF_TEST(corrupted, NEEDS_RESET, R_INVALID)
 		tries = blob.len;
 	for (i = 0; i < tries; i++)
 		seen += load_flipped(c, &blob, blob.len * i / tries);
-	note("%u of %u changes of a bit were found", seen, tries);
+	remark("%u of %u changes of a bit were found", seen, tries);
 
 	ret = load(c->to, &blob, WHOLE);
 	need(c, !ret, "the right stream is not taken any more: %s",
 	     strerror(-ret));
 	if (!seen)
-		untested(c, R_INVALID, "the driver finds nothing wrong");
+		give_reason(c, R_INVALID, "the driver finds nothing wrong");
 }
