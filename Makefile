@@ -41,7 +41,7 @@ demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
 
 bench:
-	$(run) --vfs 3 -- ./selftests/bench/bench
+	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'
 
 # What runs on either device, and the table of it in the documentation
 conformance-table:
@@ -65,4 +65,4 @@ help:
 	@echo 'make conformance-table'
 	@echo '               runs it on both, and writes the table of Documentation/conformance.rst'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
-	@echo 'make bench     measures what a migration costs above its register accesses'
+	@echo 'make bench     measures what a migration costs above its register accesses, and each arc'

@@ -8,6 +8,9 @@
  * program on VF 2, which is bound to plain vfio-pci with all of its registers
  * mapped; where the driver waited for the PF to answer a message, so does it.
  * Both sides take turns in one run, and medians are compared.
+ *
+ * An argument names another migratable device (a PCI address, or the UUID of an
+ * mdev), whose arcs are measured as well.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +40,20 @@ static void set_up_guest(struct igbvf *vf, struct vfio_dev *dev)
 	igbvf_write(vf, VTEIMS, 7);
 }
 
-int main(void)
+/* Another device that can be migrated, for comparison */
+static void bench_other(const char *name, struct igbvf *plain)
+{
+	struct vfio_iommu iommu;
+	struct vfio_dev dev;
+
+	check(vfio_iommu_open(&iommu), "opening another container");
+	check(vfio_open(&dev, &iommu, name), "opening the other device");
+	bench_arcs("arc of the other device", &dev, plain);
+	vfio_close(&dev);
+	vfio_iommu_close(&iommu);
+}
+
+int main(int argc, char **argv)
 {
 	static struct lab lab;
 	struct igbvf guest, plain;
@@ -53,7 +69,9 @@ int main(void)
 	check(igbvf_open(&plain, &lab.vf[PLAIN]), "mapping the plain VF");
 
 	bench_migration(&lab.vf[SOURCE], &lab.vf[PEER], &plain);
-	bench_arcs(&lab.vf[SOURCE], &plain);
+	bench_arcs("arc", &lab.vf[SOURCE], &plain);
+	if (argc > 1)
+		bench_other(argv[1], &plain);
 	printf("\nmedians of %u rounds\n", PHASE_ROUNDS);
 
 	igbvf_close(&plain);

@@ -7,6 +7,6 @@
 
 void bench_migration(struct vfio_dev *source, struct vfio_dev *peer,
 		     struct igbvf *plain);
-void bench_arcs(struct vfio_dev *dev, struct igbvf *plain);
+void bench_arcs(const char *title, struct vfio_dev *dev, struct igbvf *plain);
 
 #endif

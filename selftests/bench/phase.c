@@ -46,7 +46,7 @@ static double median(double *v)
 void phase_heading(const char *title)
 {
 	printf("\n%-30s %9s %8s %9s %9s %6s\n", title, "registers", "answers",
-	       "vfmig us", "floor us", "ratio");
+	       "driver us", "floor us", "ratio");
 }
 
 struct ratio phase_report(struct phase *phase)
