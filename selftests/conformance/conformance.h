@@ -18,12 +18,9 @@
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof(*(a)))
 
-/* Newer than the headers of some C libraries */
-#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
-#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	12
-#define VFIO_PRECOPY_INFO_REINIT		0x1
-#endif
-#define PRECOPY_INFO_V2	VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
+/* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2: newer than some C libraries' headers */
+#define PRECOPY_INFO_V2		12
+#define PRECOPY_INFO_REINIT	0x1
 
 /* requirements.c has their words */
 enum req_id {

@@ -198,10 +198,10 @@ CONF_TEST(precopy_info_v2, NEEDS_PRE_COPY | NEEDS_INFO_V2, R_INFO_FLAGS)
 	must(c, R_INFO_FLAGS, !ret, "SET: %s", strerror(-ret));
 	fd = enter(c, &c->dev, VFIO_DEVICE_STATE_PRE_COPY, NULL);
 	need(c, !get_info(fd, &info), "no VFIO_MIG_GET_PRECOPY_INFO");
-	holds(c, R_INFO_FLAGS, !(info.flags & ~VFIO_PRECOPY_INFO_REINIT),
+	holds(c, R_INFO_FLAGS, !(info.flags & ~PRECOPY_INFO_REINIT),
 	      "flags is %#x at first", info.flags);
 	read_blob(fd, &blob, WHOLE);
 	need(c, !get_info(fd, &info), "no VFIO_MIG_GET_PRECOPY_INFO");
-	holds(c, R_INFO_FLAGS, !(info.flags & ~VFIO_PRECOPY_INFO_REINIT),
+	holds(c, R_INFO_FLAGS, !(info.flags & ~PRECOPY_INFO_REINIT),
 	      "flags is %#x in the end", info.flags);
 }
