@@ -6,142 +6,18 @@
  * in that header, not by the code that is under test.
  */
 /* First, since the harness takes a macro from whoever had it before */
-#include "vf_stream.h"
+#include "lib/decode.h"
 
 #include <kselftest_harness.h>
 #include <endian.h>
-#include <pthread.h>
 #include <stddef.h>
-#include <zlib.h>
 
 #include "lib/check.h"
 #include "lib/flow.h"
+#include "lib/records.h"
 #include "lib/regfile.h"
 
-#define MAX_RECORDS	32
-#define UNKNOWN_RECORD	0x7fff
-
 static const __u8 mac_a[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
-
-/* Where the parts of a record are in the stream */
-struct record {
-	size_t start;
-	size_t payload;
-	size_t end;
-	__u16 type;
-};
-
-struct layout {
-	unsigned int nr;
-	struct record rec[MAX_RECORDS];
-};
-
-static struct vfio_mig_stream_record *record_at(struct mig_stream *stream,
-						size_t start)
-{
-	return (void *)(stream->data + start);
-}
-
-/* -EINVAL where the records do not add up to the stream */
-static int parse(struct mig_stream *stream, struct layout *layout)
-{
-	size_t pos = sizeof(struct vfio_mig_stream_header);
-	struct vfio_mig_stream_record *head;
-	struct record *rec;
-
-	layout->nr = 0;
-	while (pos < stream->len) {
-		if (layout->nr == MAX_RECORDS ||
-		    stream->len - pos < sizeof(*head))
-			return -EINVAL;
-		head = record_at(stream, pos);
-		rec = &layout->rec[layout->nr++];
-		rec->start = pos;
-		rec->payload = pos + sizeof(*head);
-		rec->end = rec->payload + le32toh(head->length);
-		rec->type = le16toh(head->type);
-		if (rec->end > stream->len)
-			return -EINVAL;
-		pos = rec->end;
-	}
-	return 0;
-}
-
-static __u32 sum(const struct mig_stream *stream, size_t start, size_t end)
-{
-	return crc32(0, stream->data + start, end - start);
-}
-
-static void sign_record(struct mig_stream *stream, const struct record *rec)
-{
-	struct vfio_mig_stream_record *head = record_at(stream, rec->start);
-	__u32 crc = crc32(0, (void *)head, offsetof(typeof(*head), crc));
-
-	head->crc = htole32(crc32(crc, stream->data + rec->payload,
-				  rec->end - rec->payload));
-}
-
-/* Makes all checksums and counts right again after a change of the rest */
-static int sign(struct mig_stream *stream)
-{
-	struct vfio_mig_stream_header *header = (void *)stream->data;
-	unsigned int i, records = 0;
-	struct vfio_mig_stream_seal *seal;
-	struct layout layout;
-	size_t part = 0;
-
-	header->crc = htole32(sum(stream, 0, offsetof(typeof(*header), crc)));
-	if (parse(stream, &layout))
-		return -EINVAL;
-	for (i = 0; i < layout.nr; i++) {
-		if (layout.rec[i].type == VFIO_MIG_RECORD_SEAL) {
-			seal = (void *)(stream->data + layout.rec[i].payload);
-			seal->records = htole32(records);
-			seal->crc = htole32(sum(stream, part,
-						layout.rec[i].start));
-			part = layout.rec[i].end;
-			records = 0;
-		} else {
-			records++;
-		}
-		sign_record(stream, &layout.rec[i]);
-	}
-	return 0;
-}
-
-/* Makes room for @len bytes at @pos, or takes away -@len of them */
-static void resize(struct mig_stream *stream, size_t pos, ssize_t len)
-{
-	size_t from = len < 0 ? pos - len : pos;
-
-	memmove(stream->data + from + len, stream->data + from,
-		stream->len - from);
-	stream->len += len;
-}
-
-static void insert_record(struct mig_stream *stream, size_t pos, __u16 type,
-			  __u16 flags, size_t len)
-{
-	struct vfio_mig_stream_record *head;
-
-	resize(stream, pos, sizeof(*head) + len);
-	head = record_at(stream, pos);
-	head->type = htole16(type);
-	head->flags = htole16(flags);
-	head->length = htole32(len);
-	memset(head + 1, 0x5a, len);
-}
-
-static const struct record *nth(const struct layout *layout, __u16 type,
-				unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < layout->nr; i++)
-		if (layout->rec[i].type == type && !n--)
-			return &layout->rec[i];
-	return NULL;
-}
 
 /* The crooked streams: each case changes a good one and says what is wrong */
 struct crooked {
@@ -269,11 +145,6 @@ static void bend_end_early(struct mig_stream *stream,
 		      VFIO_MIG_RECORD_END, VFIO_MIG_RECORD_CRITICAL, 0);
 }
 
-static void drop(struct mig_stream *stream, const struct record *rec)
-{
-	resize(stream, rec->start, -(ssize_t)(rec->end - rec->start));
-}
-
 static void bend_no_identity(struct mig_stream *stream,
 			     const struct layout *layout)
 {
@@ -299,17 +170,6 @@ static void bend_no_seal(struct mig_stream *stream,
 			 const struct layout *layout)
 {
 	drop(stream, nth(layout, VFIO_MIG_RECORD_SEAL, 0));
-}
-
-/* Puts the bytes of [@start, @end) in once more at @pos */
-static void repeat(struct mig_stream *stream, size_t start, size_t end,
-		   size_t pos)
-{
-	__u8 copy[MIG_MAX_STREAM];
-
-	memcpy(copy, stream->data + start, end - start);
-	resize(stream, pos, end - start);
-	memcpy(stream->data + pos, copy, end - start);
 }
 
 static void bend_initial_again(struct mig_stream *stream,
@@ -526,22 +386,6 @@ static int bend(const struct crooked *crook, const struct mig_stream *good,
 	if (crook->bend)
 		crook->bend(bad, &layout);
 	return crook->unsigned_ ? 0 : sign(bad);
-}
-
-/* What the decoder says in userspace; its device half included */
-static int decode(const void *data, size_t len)
-{
-	struct vfio_mig_reader reader;
-	struct igb_pf_state pf;
-	int ret;
-
-	vfio_mig_reader_init(&reader, &igb_vf_format);
-	ret = vfio_mig_read_more(&reader, data, len);
-	if (ret)
-		return ret;
-	if (!reader.ended)
-		return -EINVAL;
-	return igb_vf_get_initial(&reader, data, &pf);
 }
 
 /*
@@ -805,74 +649,6 @@ static bool refusal_fits(size_t pos, int ret)
 		return ret == -EBADMSG;
 	/* A length that has grown makes the rest of the stream its payload */
 	return ret == -EBADMSG || ret == -EINVAL;
-}
-
-struct corruptor {
-	struct vfio_dev *dev;
-	const struct mig_stream *good;
-	size_t first;
-	size_t step;
-	size_t tried;
-	size_t bad_pos;		/* the first that was not refused as it should */
-	int bad_ret;
-};
-
-static void *corrupt_bytes(void *arg)
-{
-	struct corruptor *c = arg;
-	struct mig_stream bad;
-	size_t i;
-	int ret;
-
-	for (i = c->first; i < c->good->len && !c->bad_ret; i += c->step) {
-		bad = *c->good;
-		bad.data[i] ^= 1 << i % 8;
-		ret = feed(c->dev, bad.data, bad.len);
-		if (!refusal_fits(i, ret) ||
-		    ret != decode(bad.data, bad.len)) {
-			c->bad_pos = i;
-			c->bad_ret = ret ? ret : 1;
-		}
-		ret = vfio_reset(c->dev);
-		if (ret)
-			c->bad_ret = ret;
-		c->tried++;
-	}
-	return NULL;
-}
-
-/*
- * Each byte in turn, in the kernel. Only a reset gets the device out of
- * RESUMING, and it sleeps: so both VFs share the work.
- */
-TEST_F_TIMEOUT(stream, each_byte, 400)
-{
-	struct corruptor c[2];
-	pthread_t thread[2];
-	unsigned int i;
-
-	ASSERT_EQ(0, vfio_reset(self->a));
-	for (i = 0; i < 2; i++) {
-		c[i] = (struct corruptor) {
-			.dev = &self->lab.vf[i],
-			.good = &self->good,
-			.first = i,
-			.step = 2,
-		};
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, corrupt_bytes,
-					    &c[i]));
-	}
-	for (i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(0, c[i].bad_ret)
-			TH_LOG("byte %zu changed: %d", c[i].bad_pos,
-			       c[i].bad_ret);
-	}
-	EXPECT_EQ(self->good.len, c[0].tried + c[1].tried);
-
-	expect_untouched(_metadata, &self->target, "streams with one byte changed");
-	expect_good(_metadata, &self->target);
 }
 
 /*
