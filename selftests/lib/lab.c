@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +143,33 @@ int lab_bind(unsigned int nth, const char *driver)
 	if (!ret)
 		ret = sysfs_link(bdf, "driver", name, sizeof(name));
 	return ret ? ret : strcmp(name, driver) ? -ENODEV : 0;
+}
+
+/*
+ * A module that the selftests bring along, from where the build leaves it next
+ * to the programs. @name is what lsmod would say.
+ */
+int lab_load(const char *name)
+{
+	char cmd[PATH_MAX + 64], path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	if (!access(path, F_OK))
+		return 0;
+	len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (len < 0)
+		return -errno;
+	path[len] = '\0';
+	snprintf(cmd, sizeof(cmd), "insmod %s/../modules/%s.ko 2>/dev/null",
+		 dirname(path), name);
+	return system(cmd) ? -ENOENT : 0;
+}
+
+/* What a reset means to the driver, at once; the device is not reset */
+int lab_pretend_reset(const struct vfio_dev *dev)
+{
+	return put("/sys/module/pretend_reset/parameters/device", dev->bdf);
 }
 
 int lab_vf_number(const struct vfio_dev *dev)

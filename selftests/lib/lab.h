@@ -24,6 +24,8 @@ void lab_close(struct lab *lab);
 bool lab_plain_driver(struct lab *lab);
 int lab_rebind(const char *bdf);
 int lab_bind(unsigned int nth, const char *driver);
+int lab_load(const char *name);
+int lab_pretend_reset(const struct vfio_dev *dev);
 
 /* The PF's number for a VF, as in "ip link set PF vf NUMBER" */
 int lab_vf_number(const struct vfio_dev *dev);
