@@ -494,6 +494,14 @@ void igbvf_tx_kick(struct igbvf *vf, unsigned int q)
 	igbvf_write(vf, TDT(q), vf->tx[q].next);
 }
 
+/* Descriptors that were posted and not taken back by igbvf_tx_wait() */
+unsigned int igbvf_tx_pending(struct igbvf *vf, unsigned int q)
+{
+	struct igbvf_ring *ring = &vf->tx[q];
+
+	return (ring->next + IGBVF_RING - ring->clean) % IGBVF_RING;
+}
+
 /* Waits until the device has reported every descriptor that was posted */
 int igbvf_tx_wait(struct igbvf *vf, unsigned int q, int ms)
 {
@@ -518,6 +526,15 @@ int igbvf_send(struct igbvf *vf, unsigned int q, const void *data, size_t len)
 	igbvf_tx_post(vf, q, data, len);
 	igbvf_tx_kick(vf, q);
 	return igbvf_tx_wait(vf, q, 1000);
+}
+
+/* Whether the device has handed over a frame that nobody has looked at yet */
+bool igbvf_rx_ready(struct igbvf *vf, unsigned int q)
+{
+	struct igbvf_ring *ring = &vf->rx[q];
+	struct rx_desc *desc = ring->dma.mem;
+
+	return dma_read(&desc[ring->clean].wb.status) & RXD_DD;
 }
 
 /* One received frame, or -EAGAIN when none came in time */

@@ -17,6 +17,7 @@
 #define VTCTRL			0x0000
 #define   VTCTRL_RST		0x04000000
 #define VTSTATUS		0x0008
+#define   VTSTATUS_LU		0x00000002
 #define VMBMEM(n)		(0x0800 + 4 * (n))
 #define V2PMAILBOX		0x0c40
 #define   V2PMAILBOX_REQ	0x00000001
@@ -157,8 +158,10 @@ void igbvf_queues_off(struct igbvf *vf);
 void igbvf_tx_post(struct igbvf *vf, unsigned int q, const void *data,
 		   size_t len);
 void igbvf_tx_kick(struct igbvf *vf, unsigned int q);
+unsigned int igbvf_tx_pending(struct igbvf *vf, unsigned int q);
 int igbvf_tx_wait(struct igbvf *vf, unsigned int q, int ms);
 int igbvf_send(struct igbvf *vf, unsigned int q, const void *data, size_t len);
+bool igbvf_rx_ready(struct igbvf *vf, unsigned int q);
 int igbvf_recv(struct igbvf *vf, unsigned int q, struct igbvf_frame *frame,
 	       int ms);
 

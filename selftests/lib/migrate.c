@@ -109,3 +109,28 @@ int mig_move(struct vfio_dev *from, struct vfio_dev *to, __u32 state)
 	free(stream);
 	return ret;
 }
+
+/* The same, where a first part is sent while the device runs */
+int mig_move_precopy(struct vfio_dev *from, struct vfio_dev *to, __u32 state)
+{
+	struct mig_stream *stream = calloc(1, sizeof(*stream));
+	int ret, fd;
+
+	if (!stream)
+		return -ENOMEM;
+	ret = vfio_mig_set_state(from, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	if (!ret) {
+		ret = mig_read_on(fd, stream);
+		if (ret == -ENOMSG)
+			ret = vfio_mig_set_state(from,
+						 VFIO_DEVICE_STATE_STOP_COPY,
+						 NULL);
+		if (!ret)
+			ret = mig_read_on(fd, stream);
+		close(fd);
+	}
+	if (!ret)
+		ret = mig_load(to, stream, state);
+	free(stream);
+	return ret;
+}

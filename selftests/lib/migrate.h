@@ -22,5 +22,6 @@ int mig_load(struct vfio_dev *dev, const struct mig_stream *stream,
 	     __u32 state);
 int mig_diff(const struct mig_stream *a, const struct mig_stream *b);
 int mig_move(struct vfio_dev *from, struct vfio_dev *to, __u32 state);
+int mig_move_precopy(struct vfio_dev *from, struct vfio_dev *to, __u32 state);
 
 #endif
