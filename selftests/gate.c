@@ -4,11 +4,13 @@
  * region, or by any other door.
  */
 #include <kselftest_harness.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include "lib/check.h"
 #include "lib/igbvf.h"
@@ -97,6 +99,26 @@ static void expect_open(struct __test_metadata *_metadata, struct igbvf *vf)
 	EXPECT_EQ(BEFORE, val);
 	EXPECT_EQ(0, mapped_read(mapped(vf, SCRATCH), &val));
 	EXPECT_EQ(BEFORE, val);
+
+	EXPECT_EQ(0, mapped_write(mapped(vf, SCRATCH), INSIDE));
+	EXPECT_EQ(0, region_read(vf->dev, SCRATCH, &val));
+	EXPECT_EQ(INSIDE, val);
+	EXPECT_EQ(0, region_write(vf->dev, SCRATCH, BEFORE));
+	EXPECT_EQ(0, mapped_read(mapped(vf, SCRATCH), &val));
+	EXPECT_EQ(BEFORE, val);
+}
+
+/* In one piece, as a debugger would: all ones as well */
+static void expect_ones(struct __test_metadata *_metadata, struct vfio_dev *dev)
+{
+	__u8 all[IGBVF_BAR0_SIZE] = {};
+	size_t i;
+
+	ASSERT_EQ(0, vfio_region_read(dev, VFIO_PCI_BAR0_REGION_INDEX, 0, all,
+				      sizeof(all)));
+	for (i = 0; i < sizeof(all) && all[i] == 0xff; i++)
+		;
+	EXPECT_EQ(sizeof(all), i);
 }
 
 static void expect_closed(struct __test_metadata *_metadata, struct igbvf *vf)
@@ -110,8 +132,11 @@ static void expect_closed(struct __test_metadata *_metadata, struct igbvf *vf)
 		ASSERT_EQ(~0U, val)
 			TH_LOG("register %#x of a stopped device", reg);
 	}
+	expect_ones(_metadata, vf->dev);
 	EXPECT_EQ(0, region_write(vf->dev, SCRATCH, INSIDE))
 		TH_LOG("a write is dropped, it does not fail");
+	EXPECT_EQ(0, region_write(vf->dev, PSRTYPE, INSIDE));
+	EXPECT_EQ(0, region_write(vf->dev, VMBMEM(15), INSIDE));
 
 	for (page = 0; page < IGBVF_PAGES; page++) {
 		if (!vf->page[page])
@@ -124,11 +149,19 @@ static void expect_closed(struct __test_metadata *_metadata, struct igbvf *vf)
 
 TEST_F(gate, open_while_running)
 {
-	expect_open(_metadata, &self->vf);
-	GO(self->dev, VFIO_DEVICE_STATE_RUNNING_P2P);
-	expect_open(_metadata, &self->vf);
-	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
-	expect_open(_metadata, &self->vf);
+	static const __u32 states[] = {
+		VFIO_DEVICE_STATE_RUNNING,
+		VFIO_DEVICE_STATE_RUNNING_P2P,
+		VFIO_DEVICE_STATE_PRE_COPY_P2P,
+		VFIO_DEVICE_STATE_PRE_COPY,
+		VFIO_DEVICE_STATE_RUNNING,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		GO(self->dev, states[i]);
+		expect_open(_metadata, &self->vf);
+	}
 }
 
 TEST_F(gate, closed_in_stop)
@@ -267,6 +300,115 @@ TEST_F(gate, mapping_does_not_grow)
 	munmap(map, 0x1000);
 }
 
+/* One that was moved is found and revoked where it is now */
+TEST_F(gate, mapping_that_moves)
+{
+	void *map, *place, *moved;
+	__u32 val;
+
+	ASSERT_EQ(0, vfio_region_mmap(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				      0x1000, 0x1000, &map));
+	ASSERT_EQ(0, mapped_read(map, &val));
+	place = mmap(NULL, 0x1000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	ASSERT_NE(MAP_FAILED, place);
+	moved = mremap(map, 0x1000, 0x1000, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       place);
+	ASSERT_EQ(place, moved);
+	EXPECT_EQ(0, mapped_read(moved, &val));
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	EXPECT_EQ(-EFAULT, mapped_read(moved, &val));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(0, mapped_read(moved, &val));
+	munmap(moved, 0x1000);
+}
+
+/* The pages of a mapping cannot be exchanged for the trapped one */
+TEST_F(gate, mapping_does_not_change_its_pages)
+{
+	__u32 val;
+	void *map;
+
+	ASSERT_EQ(0, vfio_region_mmap(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				      0x1000, 0x3000, &map));
+	EXPECT_EQ(-1, remap_file_pages(map, 0x1000, 0,
+				       self->bar.offset / 0x1000, 0))
+		TH_LOG("the mailbox page can be mapped by remap_file_pages()");
+	if (!remap_file_pages(map, 0x1000, 0, self->bar.offset / 0x1000 + 2,
+			      0)) {
+		GO(self->dev, VFIO_DEVICE_STATE_STOP);
+		EXPECT_EQ(-EFAULT, mapped_read(map, &val));
+	}
+	munmap(map, 0x3000);
+}
+
+/* A mapping made while the device is stopped waits for it to run */
+TEST_F(gate, mapped_while_stopped)
+{
+	__u32 val;
+	void *map;
+
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	ASSERT_EQ(0, vfio_region_mmap(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				      0x1000, 0x1000, &map));
+	EXPECT_EQ(-EFAULT, mapped_read(map + SCRATCH % 0x1000, &val));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(0, mapped_read(map + SCRATCH % 0x1000, &val));
+	EXPECT_EQ(BEFORE, val);
+	munmap(map, 0x1000);
+}
+
+/* Reads when it is told to, and says what came of it: a value, or -EFAULT */
+static void run_child(int in, int out, __u32 *reg)
+{
+	__s64 answer;
+	__u32 val;
+	char go;
+
+	while (read(in, &go, 1) == 1) {
+		answer = mapped_read(reg, &val);
+		if (!answer)
+			answer = val;
+		if (write(out, &answer, sizeof(answer)) != sizeof(answer))
+			break;
+	}
+	_exit(0);
+}
+
+static __s64 ask_child(int in, int out)
+{
+	__s64 answer;
+
+	if (write(out, "", 1) != 1 ||
+	    read(in, &answer, sizeof(answer)) != sizeof(answer))
+		return -EIO;
+	return answer;
+}
+
+/* What a child has inherited is revoked like what its parent has */
+TEST_F(gate, childs_mapping)
+{
+	int to[2], from[2];
+	pid_t child;
+	__u32 val;
+
+	ASSERT_EQ(0, pipe(to) | pipe(from));
+	ASSERT_EQ(0, mapped_read(mapped(&self->vf, SCRATCH), &val));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(to[1]);
+		run_child(to[0], from[1], mapped(&self->vf, SCRATCH));
+	}
+	EXPECT_EQ(BEFORE, ask_child(from[0], to[1]));
+	GO(self->dev, VFIO_DEVICE_STATE_STOP);
+	EXPECT_EQ(-EFAULT, ask_child(from[0], to[1]));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(BEFORE, ask_child(from[0], to[1]));
+	close(to[1]);
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+}
+
 TEST_F(gate, no_ioeventfd)
 {
 	static const __u32 regs[] = { V2PMAILBOX, VTEICS, RDT(0), TDT(0) };
@@ -298,11 +440,29 @@ TEST_F(gate, no_ioeventfd)
 
 TEST_F(gate, no_dma_buf)
 {
+	struct {
+		__u32 region;
+		__u32 open_flags;
+		__u32 flags;
+		__u32 nr_ranges;
+		__u64 offset;
+		__u64 length;
+	} get = {
+		.region = VFIO_PCI_BAR0_REGION_INDEX,
+		.open_flags = O_CLOEXEC,
+		.nr_ranges = 1,
+		.offset = 0x1000,
+		.length = 0x1000,
+	};
+
 	EXPECT_EQ(-ENOTTY, vfio_feature(self->dev,
 					VFIO_DEVICE_FEATURE_PROBE |
 					VFIO_DEVICE_FEATURE_GET,
 					VFIO_DEVICE_FEATURE_DMA_BUF, NULL, 0))
 		TH_LOG("a DMA-BUF of BAR0 goes past the gate");
+	EXPECT_EQ(-ENOTTY, vfio_feature(self->dev, VFIO_DEVICE_FEATURE_GET,
+					VFIO_DEVICE_FEATURE_DMA_BUF, &get,
+					sizeof(get)));
 }
 
 struct hammer {
@@ -351,6 +511,92 @@ TEST_F_TIMEOUT(gate, under_fire, 120)
 	pthread_join(thread, NULL);
 	EXPECT_LT(0, fire.landed);
 	EXPECT_LT(0, fire.refused);
+}
+
+/* Whether a register can be reached now; between two of these it may or not */
+enum { OPEN, CHANGING, CLOSED };
+
+struct watcher {
+	__u32 *reg;
+	bool stop;
+	unsigned int phase;	/* one of the above, and more with each change */
+	__u32 want;		/* what the register holds while it is open */
+	unsigned long open;
+	unsigned long closed;
+	const char *wrong;
+};
+
+static void *watch(void *arg)
+{
+	struct watcher *w = arg;
+	unsigned int phase;
+	__u32 want, val;
+	int ret;
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		phase = __atomic_load_n(&w->phase, __ATOMIC_SEQ_CST);
+		want = __atomic_load_n(&w->want, __ATOMIC_SEQ_CST);
+		ret = mapped_read(w->reg, &val);
+		if (phase != __atomic_load_n(&w->phase, __ATOMIC_SEQ_CST))
+			continue;
+		if (phase % 4 == OPEN) {
+			w->open++;
+			if (ret)
+				w->wrong = "a running device cannot be read";
+			else if (val != want)
+				w->wrong = "a read gave a value of earlier";
+		} else if (phase % 4 == CLOSED) {
+			w->closed++;
+			if (!ret)
+				w->wrong = "a stopped device can be read";
+		}
+	}
+	return NULL;
+}
+
+static void enter(struct watcher *w, unsigned int phase)
+{
+	unsigned int next = w->phase + 1;
+
+	while (next % 4 != phase)
+		next++;
+	__atomic_store_n(&w->phase, next, __ATOMIC_SEQ_CST);
+}
+
+/* Each time with another value in the register, by way of a stream */
+TEST_F_TIMEOUT(gate, live_or_gone, 120)
+{
+	struct watcher w = { .reg = mapped(&self->vf, SCRATCH), .want = BEFORE };
+	struct mig_stream stream[2];
+	pthread_t thread;
+	unsigned int i;
+
+	stream[0] = self->stream;
+	igbvf_write(&self->vf, SCRATCH, INSIDE);
+	ASSERT_EQ(0, mig_save(self->dev, &stream[1]));
+	ASSERT_EQ(0, mig_load(self->dev, &stream[0],
+			      VFIO_DEVICE_STATE_RUNNING));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, watch, &w));
+	for (i = 1; i <= 200 && !w.wrong; i++) {
+		usleep(500);
+		enter(&w, CHANGING);
+		GO(self->dev, VFIO_DEVICE_STATE_STOP);
+		enter(&w, CLOSED);
+		ASSERT_EQ(0, mig_load(self->dev, &stream[i % 2],
+				      VFIO_DEVICE_STATE_STOP));
+		usleep(500);
+		enter(&w, CHANGING);
+		GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+		w.want = i % 2 ? INSIDE : BEFORE;
+		enter(&w, OPEN);
+	}
+	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(NULL, w.wrong)
+		TH_LOG("round %u: %s", i, w.wrong);
+	EXPECT_LT(100, w.open);
+	EXPECT_LT(100, w.closed);
 }
 
 TEST_HARNESS_MAIN
