@@ -11,6 +11,7 @@ static const __u8 mac_a[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
 static const __u8 mac_b[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0b };
 static const __u8 mac_c[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0c };
 static const __u8 group[6] = { 0x01, 0x00, 0x5e, 0x12, 0x34, 0x56 };
+static const __u8 other_group[6] = { 0x01, 0x00, 0x5e, 0x65, 0x43, 0x21 };
 static const __u8 no_mac[6];
 
 #define VLAN		77
@@ -244,6 +245,8 @@ TEST_F(transfer, mac)
 /* The last address that the PF took counts */
 TEST_F(transfer, mac_changed)
 {
+	struct igbvf_frame frame;
+	__u8 out[128];
 	__u8 mac[6];
 
 	ASSERT_EQ(0, igbvf_set_mac(&self->vf, mac_c));
@@ -251,6 +254,11 @@ TEST_F(transfer, mac_changed)
 	ASSERT_EQ(0, lab_vf_mac(self->b, mac));
 	EXPECT_EQ(0, memcmp(mac, mac_c, 6));
 	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 3));
+
+	frame_build(out, mac_a, self->peer.mac, -1, 5, sizeof(out));
+	ASSERT_EQ(0, peer_send(&self->peer, out, sizeof(out)));
+	EXPECT_EQ(-EAGAIN, igbvf_recv(&self->vf, 0, &frame, 100))
+		TH_LOG("the destination receives for an address of earlier");
 }
 
 /* A message that the PF refused is not repeated */
@@ -297,6 +305,11 @@ TEST_F(transfer, multicast)
 	frame_build(out, group, self->peer.mac, -1, 5, sizeof(out));
 	ASSERT_EQ(0, peer_send(&self->peer, out, sizeof(out)));
 	EXPECT_EQ(0, igbvf_recv(&self->vf, 0, &frame, 1000));
+
+	frame_build(out, other_group, self->peer.mac, -1, 5, sizeof(out));
+	ASSERT_EQ(0, peer_send(&self->peer, out, sizeof(out)));
+	EXPECT_EQ(-EAGAIN, igbvf_recv(&self->vf, 0, &frame, 100))
+		TH_LOG("the destination is in a group that was not joined");
 }
 
 /* A fresh guest on the source, to send what no other station may send */
@@ -329,6 +342,32 @@ TEST_F(transfer, largest_frame)
 	EXPECT_EQ(0, igbvf_recv(&self->vf, 0, &frame, 1000))
 		TH_LOG("the destination does not take large frames");
 	EXPECT_EQ(sizeof(out), frame.len);
+	igbvf_close(&other);
+}
+
+/* Nor more than it did before, whatever the destination took in an earlier life */
+TEST_F(transfer, no_larger_frame)
+{
+	struct igbvf_frame frame;
+	struct igbvf other;
+	__u8 out[BIG_FRAME];
+
+	ASSERT_EQ(0, igbvf_open(&other, self->b));
+	ASSERT_EQ(0, igbvf_hello(&other));
+	ASSERT_EQ(0, igbvf_set_lpe(&other, BIG_FRAME + 100));
+	igbvf_close(&other);
+
+	ASSERT_EQ(0, igbvf_set_lpe(&self->vf, BIG_FRAME - 100));
+	move(_metadata, &self->vf, self->b);
+
+	greet(_metadata, &other, self->a);
+	frame_build(out, mac_a, mac_b, -1, 5, sizeof(out));
+	ASSERT_EQ(0, igbvf_send(&other, 0, out, sizeof(out)));
+	EXPECT_EQ(-EAGAIN, igbvf_recv(&self->vf, 0, &frame, 100))
+		TH_LOG("the destination takes frames that the guest did not");
+	ASSERT_EQ(0, igbvf_send(&other, 0, out, BIG_FRAME - 200));
+	EXPECT_EQ(0, igbvf_recv(&self->vf, 0, &frame, 1000));
+	EXPECT_EQ(BIG_FRAME - 200, frame.len);
 	igbvf_close(&other);
 }
 
