@@ -11,7 +11,7 @@
 set -u
 
 here=$(dirname "$(realpath "$0")")
-tests=(datapath fsm data_fd gate precopy transfer stream mutants reset traffic soak conformance migrate)
+tests=(datapath fsm data_fd gate precopy transfer stream mutants reset aer traffic soak conformance migrate)
 passed=0
 failed=0
 skipped=0

@@ -99,17 +99,12 @@ static const struct pci_device_id igb_vf_pci_table[] = {
 };
 MODULE_DEVICE_TABLE(pci, igb_vf_pci_table);
 
-static const struct pci_error_handlers igb_vf_err_handlers = {
-	.error_detected = vfio_pci_core_aer_err_detected,
-	.reset_done = vfio_mig_reset_done,
-};
-
 static struct pci_driver igb_vf_pci_driver = {
 	.name = KBUILD_MODNAME,
 	.id_table = igb_vf_pci_table,
 	.probe = igb_vf_pci_probe,
 	.remove = igb_vf_pci_remove,
-	.err_handler = &igb_vf_err_handlers,
+	.err_handler = &vfio_mig_err_handlers,
 	.driver_managed_dma = true,
 };
 module_pci_driver(igb_vf_pci_driver);

@@ -34,6 +34,8 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 		return ret;
 	vfio_mig_lock_init(&mdev->lock);
 	vfio_mig_gate_init(mdev);
+	spin_lock_init(&mdev->irq_lock);
+	spin_lock_init(&mdev->error_lock);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	return 0;
 }
@@ -70,21 +72,30 @@ void vfio_mig_offer(struct vfio_mig_device *mdev, const struct vfio_mig_ops *ops
 }
 EXPORT_SYMBOL_GPL(vfio_mig_offer);
 
-static int open_migratable(struct vfio_mig_device *mdev)
+static int map_registers(struct vfio_mig_device *mdev)
 {
-	void __iomem *io = vfio_mig_iomap(&mdev->core, mdev->ops->gated_bar);
+	void __iomem *io;
 
+	if (!mdev->ops)
+		return 0;
+	io = vfio_mig_iomap(&mdev->core, mdev->ops->gated_bar);
 	if (IS_ERR(io))
 		return PTR_ERR(io);
-
-	vfio_mig_lock(mdev);
 	mdev->io = io;
-	mdev->opened = true;
-	down_read(&mdev->core.memory_lock);
-	vfio_mig_do_reset(mdev);
-	up_read(&mdev->core.memory_lock);
-	vfio_mig_unlock(mdev);
 	return 0;
+}
+
+/* From here on errors and resets are acted on. */
+static void set_opened(struct vfio_mig_device *mdev)
+{
+	vfio_mig_lock(mdev);
+	mdev->opened = true;
+	if (mdev->ops) {
+		down_read(&mdev->core.memory_lock);
+		vfio_mig_do_reset(mdev);
+		up_read(&mdev->core.memory_lock);
+	}
+	vfio_mig_unlock(mdev);
 }
 
 /**
@@ -99,26 +110,41 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 	int ret;
 
-	ret = vfio_pci_core_enable(&mdev->core);
+	if (READ_ONCE(mdev->gate.blocked))
+		return -EIO;
+	ret = vfio_mig_gate_get_ones(mdev);
 	if (ret)
 		return ret;
-	if (mdev->ops) {
-		ret = open_migratable(mdev);
-		if (ret) {
-			vfio_pci_core_disable(&mdev->core);
-			return ret;
-		}
-	}
+	ret = vfio_pci_core_enable(&mdev->core);
+	if (ret)
+		goto err_ones;
+	ret = map_registers(mdev);
+	if (!ret)
+		ret = vfio_mig_add_ext_region(mdev);
+	if (ret)
+		goto err_disable;
+
+	vfio_mig_forget_error(mdev);
+	set_opened(mdev);
 	vfio_pci_core_finish_enable(&mdev->core);
 	return 0;
+
+err_disable:
+	mdev->io = NULL;
+	vfio_pci_core_disable(&mdev->core);
+err_ones:
+	vfio_mig_gate_put_ones(mdev);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_open_device);
 
-static void close_migratable(struct vfio_mig_device *mdev)
+static void set_closed(struct vfio_mig_device *mdev)
 {
 	vfio_mig_lock(mdev);
-	vfio_mig_kill_files(mdev);
-	vfio_mig_gate_close(mdev);
+	if (mdev->ops) {
+		vfio_mig_kill_files(mdev);
+		vfio_mig_gate_close(mdev, VFIO_MIG_CLOSED);
+	}
 	mdev->opened = false;
 	mdev->io = NULL;
 	vfio_mig_unlock(mdev);
@@ -135,9 +161,10 @@ void vfio_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
-	if (mdev->ops)
-		close_migratable(mdev);
+	set_closed(mdev);
+	vfio_mig_release_irqs(mdev);
 	vfio_pci_core_close_device(vdev);
+	vfio_mig_gate_put_ones(mdev);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_close_device);
 
@@ -216,23 +243,36 @@ static long get_region_info(struct vfio_mig_device *mdev, unsigned int cmd,
  * @arg: its argument
  *
  * VFIO_DEVICE_IOEVENTFD is refused with -ENOTTY: the core would write to
- * registers behind the gate's back. Context: may sleep.
+ * registers behind the gate's back. While a PCI error is being recovered the user
+ * cannot reset the device: -EBUSY. Context: may sleep.
  * Return: what the core returns.
  */
 long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
-	if (!mdev->ops)
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
-
 	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return vfio_mig_get_info(mdev, (void __user *)arg);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return vfio_mig_get_irq_info(mdev, (void __user *)arg);
+	case VFIO_DEVICE_SET_IRQS:
+		return vfio_mig_set_irqs(mdev, (void __user *)arg);
+	case VFIO_DEVICE_RESET:
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		if (READ_ONCE(mdev->gate.blocked))
+			return -EBUSY;
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	case VFIO_DEVICE_IOEVENTFD:
+		if (mdev->ops)
+			return -ENOTTY;
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
 #ifndef VFIO_MIG_HAVE_REGION_INFO_CAPS
 	case VFIO_DEVICE_GET_REGION_INFO:
-		return get_region_info(mdev, cmd, (void __user *)arg);
+		if (mdev->ops)
+			return get_region_info(mdev, cmd, (void __user *)arg);
+		fallthrough;
 #endif
-	case VFIO_DEVICE_IOEVENTFD:
-		return -ENOTTY;
 	default:
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 	}

@@ -47,6 +47,10 @@ static int run_awake(struct vfio_mig_device *mdev,
 	u16 cmd;
 	int ret;
 
+	if (READ_ONCE(mdev->gate.blocked)) {
+		vfio_mig_explain(mdev, "a PCI error is being recovered");
+		return -EIO;
+	}
 	if (vfio_mig_asleep(mdev)) {
 		vfio_mig_explain(mdev, "the device is in a low-power state");
 		return -EBUSY;
@@ -89,7 +93,7 @@ static int arc_stop(struct vfio_mig_device *mdev,
 {
 	int ret;
 
-	vfio_mig_gate_close(mdev);
+	vfio_mig_gate_close(mdev, VFIO_MIG_CLOSED);
 	ret = run_arc(mdev, stop);
 	/* After ARC_RESTARTED the reset has opened the gate. */
 	if (ret && ret != ARC_RESTARTED && ret != -EIO)
@@ -157,11 +161,16 @@ static int do_arc(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
 	return -EINVAL;
 }
 
-/* The device does not answer: whatever was under way, it is lost. */
-static void enter_error(struct vfio_mig_device *mdev)
+/**
+ * vfio_mig_enter_error() - whatever was under way is lost
+ * @mdev: the device, which does not answer
+ *
+ * The VM may run on: what it reads is all ones. Context: state lock held.
+ */
+void vfio_mig_enter_error(struct vfio_mig_device *mdev)
 {
 	vfio_mig_kill_files(mdev);
-	vfio_mig_gate_close(mdev);
+	vfio_mig_gate_close(mdev, VFIO_MIG_ONES);
 	mdev->state = VFIO_DEVICE_STATE_ERROR;
 }
 
@@ -173,7 +182,7 @@ static void report_failure(struct vfio_mig_device *mdev, const char *next, int e
 			    mdev->reason[0] ? mdev->reason : "no reason given",
 			    ERR_PTR(err));
 	if (err == -EIO)
-		enter_error(mdev);
+		vfio_mig_enter_error(mdev);
 }
 
 static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)

@@ -3,10 +3,13 @@
  * The gate: whether the user reaches the registers.
  *
  * Registers are reached by a fault on a mapping of the BAR, or by read() and
- * write() on its region. In STOP, STOP_COPY, RESUMING and ERROR neither gets to
- * the device: mapped pages are zapped and faults get SIGBUS, reads give all
- * ones, writes are dropped. The rest of the BAR's pages is never mapped: accesses
- * to them are trapped, that is, passed to the device half one by one.
+ * write() on its region. In STOP, STOP_COPY and RESUMING neither gets to the
+ * device: mapped pages are zapped and faults get SIGBUS, reads give all ones,
+ * writes are dropped. In ERROR the VM may be running, and KVM would kill a guest
+ * that reads a register: faults then map a page of ones. While a PCI error is being
+ * recovered that is so for all BARs, and for config space. The rest of the gated
+ * BAR's pages is never mapped: accesses to them are trapped, that is, passed to the
+ * device half one by one.
  */
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -18,12 +21,46 @@
 void vfio_mig_gate_init(struct vfio_mig_device *mdev)
 {
 	init_rwsem(&mdev->gate.lock);
+	mutex_init(&mdev->gate.ones_lock);
 	mutex_init(&mdev->trap_lock);
 }
 
 void vfio_mig_gate_destroy(struct vfio_mig_device *mdev)
 {
 	mutex_destroy(&mdev->trap_lock);
+	mutex_destroy(&mdev->gate.ones_lock);
+}
+
+/**
+ * vfio_mig_gate_get_ones() - allocate the page of ones
+ * @mdev: the device
+ *
+ * It belongs to one user: what he writes to it nobody else sees.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vfio_mig_gate_get_ones(struct vfio_mig_device *mdev)
+{
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT);
+
+	if (!page)
+		return -ENOMEM;
+	memset(page_address(page), 0xff, PAGE_SIZE);
+	mdev->gate.ones = page;
+	return 0;
+}
+
+/**
+ * vfio_mig_gate_put_ones() - free the page of ones
+ * @mdev: the device, which nobody maps any more
+ *
+ * Context: any.
+ */
+void vfio_mig_gate_put_ones(struct vfio_mig_device *mdev)
+{
+	__free_page(mdev->gate.ones);
+	mdev->gate.ones = NULL;
 }
 
 static loff_t gated_start(struct vfio_mig_device *mdev)
@@ -36,54 +73,150 @@ static size_t gated_size(struct vfio_mig_device *mdev)
 	return pci_resource_len(mdev->core.pdev, mdev->ops->gated_bar);
 }
 
+/* Takes mapped pages away; the next access faults. */
+static void zap(struct vfio_mig_device *mdev, loff_t start, loff_t size)
+{
+	unmap_mapping_range(mdev->core.vdev.inode->i_mapping, start, size, true);
+}
+
+static void zap_gated(struct vfio_mig_device *mdev)
+{
+	zap(mdev, gated_start(mdev), gated_size(mdev));
+}
+
+static void zap_all_bars(struct vfio_mig_device *mdev)
+{
+	zap(mdev, VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX),
+	    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX));
+}
+
+/* An access that found the gate open holds the lock until it is over. */
+static void drain_accesses(struct vfio_mig_device *mdev)
+{
+	mutex_lock(&mdev->trap_lock);
+	mutex_unlock(&mdev->trap_lock);
+}
+
 /**
  * vfio_mig_gate_close() - end user access to the registers
  * @mdev: the device
+ * @view: what accesses meet from now on, not VFIO_MIG_OPEN
  *
  * When it returns, no access is under way and none will begin.
  * Context: state lock held, memory_lock not; may sleep.
  */
-void vfio_mig_gate_close(struct vfio_mig_device *mdev)
+void vfio_mig_gate_close(struct vfio_mig_device *mdev, enum vfio_mig_view view)
 {
 	struct vfio_mig_gate *gate = &mdev->gate;
 
 	vfio_mig_assert_locked(mdev);
 
 	down_write(&gate->lock);
-	WRITE_ONCE(gate->open, false);
-	unmap_mapping_range(mdev->core.vdev.inode->i_mapping, gated_start(mdev),
-			    gated_size(mdev), true);
+	WRITE_ONCE(gate->view, view);
+	zap_gated(mdev);
 	up_write(&gate->lock);
-
-	/* An access that saw the gate open holds this until it is over. */
-	mutex_lock(&mdev->trap_lock);
-	mutex_unlock(&mdev->trap_lock);
+	drain_accesses(mdev);
 }
 
 /**
  * vfio_mig_gate_open() - let the user reach the registers
  * @mdev: the device
  *
- * Takes no lock, since a reset opens the gate under memory_lock. A fault that
- * still sees it closed gets SIGBUS, as if it had come a moment earlier.
- * Context: state lock held.
+ * Does not take the gate's lock, since a reset opens the gate under memory_lock. A
+ * fault that still sees it closed gets SIGBUS, as if it had come a moment earlier.
+ * Context: state lock held; may sleep.
  */
 void vfio_mig_gate_open(struct vfio_mig_device *mdev)
 {
+	struct vfio_mig_gate *gate = &mdev->gate;
+
 	vfio_mig_assert_locked(mdev);
 
-	WRITE_ONCE(mdev->gate.open, true);
+	mutex_lock(&gate->ones_lock);
+	if (gate->view == VFIO_MIG_ONES) {
+		WRITE_ONCE(gate->view, VFIO_MIG_OPEN);
+		zap_gated(mdev);
+	}
+	WRITE_ONCE(gate->view, VFIO_MIG_OPEN);
+	mutex_unlock(&gate->ones_lock);
+}
+
+/**
+ * vfio_mig_block() - keep the user away from the device, all of it
+ * @mdev: the device
+ *
+ * When it returns, no access to a BAR is under way and none will begin.
+ * Context: may sleep; memory_lock not held.
+ */
+void vfio_mig_block(struct vfio_mig_device *mdev)
+{
+	struct vfio_mig_gate *gate = &mdev->gate;
+
+	down_write(&gate->lock);
+	WRITE_ONCE(gate->blocked, true);
+	zap_all_bars(mdev);
+	up_write(&gate->lock);
+	drain_accesses(mdev);
+}
+
+/**
+ * vfio_mig_unblock() - let the user near the device again
+ * @mdev: the device
+ *
+ * Context: may sleep.
+ */
+void vfio_mig_unblock(struct vfio_mig_device *mdev)
+{
+	struct vfio_mig_gate *gate = &mdev->gate;
+
+	mutex_lock(&gate->ones_lock);
+	WRITE_ONCE(gate->blocked, false);
+	zap_all_bars(mdev);
+	mutex_unlock(&gate->ones_lock);
+}
+
+static enum vfio_mig_view view_of(struct vfio_mig_device *mdev, unsigned int bar)
+{
+	if (READ_ONCE(mdev->gate.blocked))
+		return VFIO_MIG_ONES;
+	if (!mdev->ops || bar != mdev->ops->gated_bar)
+		return VFIO_MIG_OPEN;
+	return READ_ONCE(mdev->gate.view);
+}
+
+static vm_fault_t map_ones(struct vfio_mig_device *mdev, struct vm_fault *vmf,
+			   unsigned int bar)
+{
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	mutex_lock(&mdev->gate.ones_lock);
+	/* Else the registers have just come back: the access will fault again. */
+	if (view_of(mdev, bar) == VFIO_MIG_ONES)
+		ret = vmf_insert_pfn(vmf->vma, vmf->address & PAGE_MASK,
+				     page_to_pfn(mdev->gate.ones));
+	mutex_unlock(&mdev->gate.ones_lock);
+	return ret;
 }
 
 static vm_fault_t gate_fault(struct vm_fault *vmf)
 {
 	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
 	struct vfio_mig_device *mdev = vfio_mig_from_core(&core->vdev);
+	unsigned int bar = vmf->vma->vm_pgoff >>
+			   (VFIO_PCI_OFFSET_SHIFT - PAGE_SHIFT);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	down_read(&mdev->gate.lock);
-	if (READ_ONCE(mdev->gate.open))
+	switch (view_of(mdev, bar)) {
+	case VFIO_MIG_OPEN:
 		ret = mdev->gate.core_vm_ops->fault(vmf);
+		break;
+	case VFIO_MIG_ONES:
+		ret = map_ones(mdev, vmf, bar);
+		break;
+	case VFIO_MIG_CLOSED:
+		break;
+	}
 	up_read(&mdev->gate.lock);
 	return ret;
 }
@@ -91,6 +224,16 @@ static vm_fault_t gate_fault(struct vm_fault *vmf)
 static const struct vm_operations_struct gate_vm_ops = {
 	.fault = gate_fault,
 };
+
+/* Whether all of @vma is in the part of the gated BAR that is not trapped. */
+static bool may_map(const struct vfio_mig_ops *ops, struct vm_area_struct *vma)
+{
+	u64 start = ((u64)vma->vm_pgoff << PAGE_SHIFT) & VFIO_PCI_OFFSET_MASK;
+	u64 size = vma->vm_end - vma->vm_start;
+
+	return start >= ops->mmap_offset && size <= ops->mmap_size &&
+	       start - ops->mmap_offset <= ops->mmap_size - size;
+}
 
 /**
  * vfio_mig_mmap() - the mmap callback
@@ -104,21 +247,15 @@ static const struct vm_operations_struct gate_vm_ops = {
 int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
-	const struct vfio_mig_ops *ops = mdev->ops;
-	u64 start = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	u64 size = vma->vm_end - vma->vm_start;
+	unsigned int index = vma->vm_pgoff >>
+			     (VFIO_PCI_OFFSET_SHIFT - PAGE_SHIFT);
 	int ret;
 
-	if (!ops || VFIO_PCI_OFFSET_TO_INDEX(start) != ops->gated_bar)
-		return vfio_pci_core_mmap(vdev, vma);
-
-	start &= VFIO_PCI_OFFSET_MASK;
-	if (start < ops->mmap_offset || size > ops->mmap_size ||
-	    start - ops->mmap_offset > ops->mmap_size - size)
+	if (mdev->ops && index == mdev->ops->gated_bar &&
+	    !may_map(mdev->ops, vma))
 		return -EINVAL;
-
 	ret = vfio_pci_core_mmap(vdev, vma);
-	if (ret)
+	if (ret || index >= VFIO_PCI_ROM_REGION_INDEX)
 		return ret;
 	/* The same for all mappings, so that it does not matter who is first. */
 	WRITE_ONCE(mdev->gate.core_vm_ops, vma->vm_ops);
@@ -127,18 +264,23 @@ int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_mmap);
 
+static bool is_open(struct vfio_mig_device *mdev)
+{
+	return view_of(mdev, mdev->ops->gated_bar) == VFIO_MIG_OPEN;
+}
+
 static bool try_access(struct vfio_mig_device *mdev, u32 offset, u32 *val,
 		       bool write)
 {
 	bool ok;
 
 	/* An arc may wait for the device under these locks: do not wait for it. */
-	if (!READ_ONCE(mdev->gate.open))
+	if (!is_open(mdev))
 		return false;
 
 	down_read(&mdev->core.memory_lock);
 	mutex_lock(&mdev->trap_lock);
-	ok = READ_ONCE(mdev->gate.open) && !vfio_mig_asleep(mdev);
+	ok = is_open(mdev) && !vfio_mig_asleep(mdev);
 	if (ok)
 		mdev->ops->access(mdev, offset, val, write);
 	mutex_unlock(&mdev->trap_lock);
@@ -231,9 +373,36 @@ static ssize_t rw_gated_bar(struct vfio_mig_device *mdev, char __user *buf,
 	return ret;
 }
 
+/* What a blocked device's regions read as; the end of a region is not looked at. */
+static ssize_t read_ones(char __user *buf, size_t count, loff_t *ppos)
+{
+	static const u8 ones[] = { [0 ... 63] = 0xff };
+	size_t n, done;
+
+	count = min_t(u64, count, VFIO_PCI_OFFSET_MASK + 1 -
+				  (*ppos & VFIO_PCI_OFFSET_MASK));
+	for (done = 0; done < count; done += n) {
+		n = min(count - done, sizeof(ones));
+		if (copy_to_user(buf + done, ones, n))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	*ppos += count;
+	return count;
+}
+
 static bool is_gated(struct vfio_mig_device *mdev, loff_t pos)
 {
 	return mdev->ops && VFIO_PCI_OFFSET_TO_INDEX(pos) == mdev->ops->gated_bar;
+}
+
+/* Whether an access at @pos would have to get to a device that is blocked. */
+static bool is_blocked(struct vfio_mig_device *mdev, loff_t pos)
+{
+	return READ_ONCE(mdev->gate.blocked) &&
+	       VFIO_PCI_OFFSET_TO_INDEX(pos) < VFIO_PCI_NUM_REGIONS;
 }
 
 /**
@@ -251,6 +420,8 @@ ssize_t vfio_mig_read(struct vfio_device *vdev, char __user *buf, size_t count,
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
+	if (is_blocked(mdev, *ppos))
+		return read_ones(buf, count, ppos);
 	if (!is_gated(mdev, *ppos))
 		return vfio_pci_core_read(vdev, buf, count, ppos);
 	return rw_gated_bar(mdev, buf, count, ppos, false);
@@ -273,6 +444,10 @@ ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
+	if (is_blocked(mdev, *ppos)) {
+		*ppos += count;
+		return count;
+	}
 	if (!is_gated(mdev, *ppos))
 		return vfio_pci_core_write(vdev, buf, count, ppos);
 	return rw_gated_bar(mdev, (char __user *)buf, count, ppos, true);

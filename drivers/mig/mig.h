@@ -49,6 +49,8 @@ void vfio_mig_lock(struct vfio_mig_device *mdev);
 void vfio_mig_unlock(struct vfio_mig_device *mdev);
 bool vfio_mig_take_reset(struct vfio_mig_device *mdev);
 void vfio_mig_do_reset(struct vfio_mig_device *mdev);
+void vfio_mig_reset_done(struct pci_dev *pdev);
+void vfio_mig_error_came(struct vfio_mig_device *mdev);
 
 /* fsm.c */
 struct file *vfio_mig_set_state(struct vfio_device *vdev,
@@ -56,6 +58,7 @@ struct file *vfio_mig_set_state(struct vfio_device *vdev,
 int vfio_mig_get_state(struct vfio_device *vdev,
 		       enum vfio_device_mig_state *state);
 int vfio_mig_get_data_size(struct vfio_device *vdev, unsigned long *length);
+void vfio_mig_enter_error(struct vfio_mig_device *mdev);
 int vfio_mig_update(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 int vfio_mig_load_early(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 
@@ -75,11 +78,32 @@ struct file *vfio_mig_get_file(struct vfio_mig_file *file);
 void vfio_mig_mark_files_dead(struct vfio_mig_device *mdev);
 void vfio_mig_kill_files(struct vfio_mig_device *mdev);
 
+/* aer.c */
+void vfio_mig_get_error(struct vfio_mig_device *mdev, struct vfio_mig_error *error);
+void vfio_mig_forget_error(struct vfio_mig_device *mdev);
+
+/* ext_region.c */
+int vfio_mig_add_ext_region(struct vfio_mig_device *mdev);
+
+/* ext_irq.c */
+bool vfio_mig_signal(struct vfio_mig_device *mdev, unsigned int irq);
+void vfio_mig_release_irqs(struct vfio_mig_device *mdev);
+long vfio_mig_get_info(struct vfio_mig_device *mdev,
+		       struct vfio_device_info __user *arg);
+long vfio_mig_get_irq_info(struct vfio_mig_device *mdev,
+			   struct vfio_irq_info __user *arg);
+long vfio_mig_set_irqs(struct vfio_mig_device *mdev,
+		       struct vfio_irq_set __user *arg);
+
 /* gate.c */
 void vfio_mig_gate_init(struct vfio_mig_device *mdev);
 void vfio_mig_gate_destroy(struct vfio_mig_device *mdev);
-void vfio_mig_gate_close(struct vfio_mig_device *mdev);
+int vfio_mig_gate_get_ones(struct vfio_mig_device *mdev);
+void vfio_mig_gate_put_ones(struct vfio_mig_device *mdev);
+void vfio_mig_gate_close(struct vfio_mig_device *mdev, enum vfio_mig_view view);
 void vfio_mig_gate_open(struct vfio_mig_device *mdev);
+void vfio_mig_block(struct vfio_mig_device *mdev);
+void vfio_mig_unblock(struct vfio_mig_device *mdev);
 int vfio_mig_region_caps(struct vfio_mig_device *mdev,
 			 struct vfio_region_info *info,
 			 struct vfio_info_cap *caps);

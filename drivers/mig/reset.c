@@ -143,7 +143,8 @@ void vfio_mig_do_reset(struct vfio_mig_device *mdev)
  * vfio_mig_reset_done() - the reset_done callback of the PCI error handlers
  * @pdev: the device, whose drvdata is the vfio_pci_core_device
  *
- * Context: may sleep; the core's memory_lock may be held for write.
+ * Context: may sleep; the device lock held, and maybe the core's
+ * memory_lock for write.
  */
 void vfio_mig_reset_done(struct pci_dev *pdev)
 {
@@ -172,4 +173,29 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 	 */
 	vfio_mig_unlock(mdev);
 }
-EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
+
+/**
+ * vfio_mig_error_came() - a fatal error has ended whatever was under way
+ * @mdev: the device, which nobody reaches any more
+ *
+ * The data_fds are dead at once. Unlike a reset this may wait for the state lock:
+ * an arc that is at work finds that the device does not answer.
+ *
+ * Context: may sleep; the device lock held, which keeps resets away, and no lock
+ * that VFIO holds around a reset.
+ */
+void vfio_mig_error_came(struct vfio_mig_device *mdev)
+{
+	spin_lock(&mdev->lock.flag_lock);
+	vfio_mig_mark_files_dead(mdev);
+	spin_unlock(&mdev->lock.flag_lock);
+
+	vfio_mig_lock(mdev);
+	/* A reset that nobody has acted on yet came before the error. */
+	down_read(&mdev->core.memory_lock);
+	vfio_mig_take_reset(mdev);
+	up_read(&mdev->core.memory_lock);
+	if (mdev->ops && mdev->opened)
+		vfio_mig_enter_error(mdev);
+	vfio_mig_unlock(mdev);
+}

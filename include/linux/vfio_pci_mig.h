@@ -11,6 +11,7 @@
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_pci_mig_stream.h>
+#include <uapi/linux/vfio_pci_mig.h>
 
 struct vfio_mig_device;
 struct vfio_mig_file;
@@ -92,20 +93,42 @@ struct vfio_mig_lock {
 	bool reset_pending;
 };
 
+/* What a user access to the gated BAR meets. */
+enum vfio_mig_view {
+	VFIO_MIG_CLOSED,	/* SIGBUS: the VM stands still */
+	VFIO_MIG_OPEN,		/* the registers */
+	VFIO_MIG_ONES,		/* the page of ones: the VM may run */
+};
+
 /**
  * struct vfio_mig_gate - whether the user reaches the registers
- * @lock: held for read by a fault while it maps a page, for write to close the
- *	gate; taken inside are only the core's memory_lock, by a fault, and what
+ * @lock: held for read by a fault while it maps a page, for write to take pages
+ *	away; taken inside are only the core's memory_lock, by a fault, and what
  *	unmap_mapping_range() takes
- * @open: changed with the state lock held; cleared under @lock
+ * @ones_lock: held while the page of ones is mapped, and while it is taken away
+ *	again; inside @lock; a leaf but for what unmap_mapping_range() takes
+ * @view: changed with the state lock held; to what is not VFIO_MIG_OPEN under
+ *	@lock, to what is under @ones_lock
+ * @blocked: an error is being recovered: nothing reaches any BAR, nor config space
+ * @ones: the page of ones, from open_device to close_device
  * @core_vm_ops: vfio-pci's own handlers of faults on a mapped BAR
- * @dropped: register writes dropped while the gate was closed
+ * @dropped: register writes dropped while the gate was not open
  */
 struct vfio_mig_gate {
 	struct rw_semaphore lock;
-	bool open;
+	struct mutex ones_lock;
+	enum vfio_mig_view view;
+	bool blocked;
+	struct page *ones;
 	const struct vm_operations_struct *core_vm_ops;
 	atomic64_t dropped;
+};
+
+/* IRQ indexes of our own, counted from the first behind vfio-pci's. */
+enum {
+	VFIO_MIG_IRQ_NONFATAL,
+	VFIO_MIG_IRQ_RECOVERED,
+	VFIO_MIG_NR_IRQS,
 };
 
 /**
@@ -125,6 +148,13 @@ struct vfio_mig_gate {
  * @gate: user access to the registers
  * @trap_lock: serializes trapped accesses with each other and with the arcs
  * @io: the mapped registers, from open_device to close_device
+ * @irq_lock: protects @irq; taken in any context; a leaf
+ * @irq: the eventfds of our own IRQ indexes
+ * @error_lock: protects @error; a leaf
+ * @error: the last PCI error
+ * @link_was_reset: since the last fatal error; only used by the error handlers,
+ *	which the PCI core serializes
+ * @failed: the device does not come back; likewise
  *
  * Lock order, outermost first: @lock, the gate's lock, core.memory_lock,
  * @trap_lock. The lock of a data_fd is taken under @lock and is a leaf.
@@ -145,6 +175,13 @@ struct vfio_mig_device {
 	struct vfio_mig_gate gate;
 	struct mutex trap_lock;
 	void __iomem *io;
+
+	spinlock_t irq_lock;
+	struct eventfd_ctx *irq[VFIO_MIG_NR_IRQS];
+	spinlock_t error_lock;
+	struct vfio_mig_error error;
+	bool link_was_reset;
+	bool failed;
 };
 
 static inline struct vfio_mig_device *vfio_mig_from_core(struct vfio_device *vdev)
@@ -165,7 +202,7 @@ ssize_t vfio_mig_read(struct vfio_device *vdev, char __user *buf, size_t count,
 ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
 		       size_t count, loff_t *ppos);
 int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
-void vfio_mig_reset_done(struct pci_dev *pdev);
+extern const struct pci_error_handlers vfio_mig_err_handlers;
 void vfio_mig_initial_changed(struct vfio_mig_device *mdev);
 
 __printf(2, 3)

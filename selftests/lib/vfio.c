@@ -144,7 +144,7 @@ int vfio_device_flags(struct vfio_dev *dev, __u32 *flags)
 }
 
 /* What probing left out, a VMM would enable as well: memory and DMA */
-static int enable_pci(struct vfio_dev *dev)
+int vfio_enable(struct vfio_dev *dev)
 {
 	__u32 flags;
 	__u16 cmd;
@@ -186,7 +186,7 @@ int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf)
 	}
 	dev->fd = ret;
 
-	ret = enable_pci(dev);
+	ret = vfio_enable(dev);
 	if (!ret)
 		return 0;
 fail:

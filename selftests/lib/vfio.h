@@ -60,6 +60,7 @@ void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma);
 int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf);
 void vfio_close(struct vfio_dev *dev);
 int vfio_device_flags(struct vfio_dev *dev, __u32 *flags);
+int vfio_enable(struct vfio_dev *dev);
 int vfio_reset(struct vfio_dev *dev);
 int vfio_flr(struct vfio_dev *dev);
 

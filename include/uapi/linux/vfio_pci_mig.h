@@ -105,4 +105,74 @@ struct vfio_mig_stream_seal {
 	__le32 crc;
 } __attribute__((packed));
 
+/**
+ * DOC: extension region
+ *
+ * What is not standard uAPI is found from one device-specific region. Its
+ * VFIO_REGION_INFO_CAP_TYPE is VFIO_REGION_TYPE_PCI_VENDOR_TYPE with the device's
+ * PCI vendor id, and VFIO_MIG_REGION_SUBTYPE. It is read by read() alone, from
+ * the beginning; what one read() returns belongs together.
+ *
+ * The IRQ indexes that it names lie behind those of <linux/vfio.h>, are counted
+ * by num_irqs of VFIO_DEVICE_GET_INFO, have one interrupt each, and take an
+ * eventfd by VFIO_DEVICE_SET_IRQS. Who sets none sees what plain vfio-pci shows.
+ */
+#define VFIO_MIG_REGION_SUBTYPE	0x6d67
+
+/* "VFMIGEXT" as the first eight bytes. */
+#define VFIO_MIG_EXT_MAGIC	0x54584547494d4656ULL
+
+/* Severities of an error record. */
+#define VFIO_MIG_ERROR_NONE		0
+#define VFIO_MIG_ERROR_NONFATAL		1
+#define VFIO_MIG_ERROR_FATAL		2	/* the state is ERROR until a reset */
+#define VFIO_MIG_ERROR_PERMANENT	3	/* the device does not come back */
+
+/* Flags of an error record. */
+#define VFIO_MIG_ERROR_FROZEN		(1 << 0)	/* nothing reached the device */
+#define VFIO_MIG_ERROR_LINK_RESET	(1 << 1)	/* the host has reset the link */
+
+/**
+ * struct vfio_mig_error - the last PCI error that the device was told of
+ * @count: errors since the device was opened; 0: the rest is zero
+ * @time: CLOCK_BOOTTIME in ns
+ * @severity: VFIO_MIG_ERROR_NONE and so on
+ * @flags: VFIO_MIG_ERROR_FROZEN, VFIO_MIG_ERROR_LINK_RESET
+ * @uncor_status: Uncorrectable Error Status of the device's AER capability, PCIe
+ *	7.8.4.2, all ones where it did not answer
+ * @cor_status: Correctable Error Status, 7.8.4.5
+ * @header_log: Header Log, 7.8.4.8
+ *
+ * Another device below the same port may have been at fault: then @uncor_status is
+ * zero.
+ */
+struct vfio_mig_error {
+	__u64 count;
+	__u64 time;
+	__u32 severity;
+	__u32 flags;
+	__u32 uncor_status;
+	__u32 cor_status;
+	__u32 header_log[4];
+};
+
+/**
+ * struct vfio_mig_ext - the extension region
+ * @magic: VFIO_MIG_EXT_MAGIC
+ * @size: bytes of what is there; newer drivers may add to the end
+ * @irq_nonfatal: IRQ index that tells of a non-fatal error; where it has no
+ *	eventfd, VFIO_PCI_ERR_IRQ_INDEX does
+ * @irq_recovered: IRQ index that tells of the end of a recovery
+ * @reserved: zero
+ * @error: the last error
+ */
+struct vfio_mig_ext {
+	__u64 magic;
+	__u32 size;
+	__u32 irq_nonfatal;
+	__u32 irq_recovered;
+	__u32 reserved;
+	struct vfio_mig_error error;
+};
+
 #endif /* _UAPI_LINUX_VFIO_PCI_MIG_H */

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* PCI errors of the VF, injected by the kernel's aer_inject */
+#include <kselftest_harness.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <sys/eventfd.h>
+
+#include "lib/check.h"
+#include "lib/ext.h"
+#include "lib/flow.h"
+
+static const __u8 mac_a[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
+static const __u8 mac_b[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0b };
+static const __u32 header_log[4] = { 0x40000001, 0x0000000f, 0xdead0000, 7 };
+
+#define RECOVERY_MS	30000
+#define QUIET_MS	500
+
+enum { STANDARD, NONFATAL, RECOVERED, EVENTS };
+
+/* vf drives dev; other drives sibling, which recovers along with it */
+FIXTURE(aer) {
+	struct lab lab;
+	struct vfio_dev *dev;
+	struct vfio_dev *sibling;
+	struct igbvf vf;
+	struct igbvf other;
+	struct peer peer;
+	struct mig_stream stream;
+	struct vfio_mig_ext ext;
+	int event[EVENTS];
+};
+
+static int watch(struct vfio_dev *dev, __u32 index, int fd)
+{
+	return vfio_irq_set_eventfds(dev, index, 1, &fd);
+}
+
+FIXTURE_SETUP(aer)
+{
+	unsigned int i;
+
+	if (!lab_setup(_metadata, &self->lab, 2, true))
+		return;
+	self->dev = &self->lab.vf[0];
+	self->sibling = &self->lab.vf[1];
+	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
+	ASSERT_EQ(0, igbvf_open(&self->vf, self->dev));
+	ASSERT_EQ(0, igbvf_open(&self->other, self->sibling));
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+	ASSERT_EQ(0, mig_save(self->dev, &self->stream));
+	GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+
+	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+	for (i = 0; i < EVENTS; i++) {
+		self->event[i] = eventfd(0, EFD_NONBLOCK);
+		ASSERT_LE(0, self->event[i]);
+	}
+	ASSERT_EQ(0, watch(self->dev, VFIO_PCI_ERR_IRQ_INDEX,
+			   self->event[STANDARD]));
+	ASSERT_EQ(0, watch(self->dev, self->ext.irq_nonfatal,
+			   self->event[NONFATAL]));
+	ASSERT_EQ(0, watch(self->dev, self->ext.irq_recovered,
+			   self->event[RECOVERED]));
+}
+
+FIXTURE_TEARDOWN(aer)
+{
+	unsigned int i;
+
+	lab_pf_up();
+	for (i = 0; i < EVENTS; i++)
+		close(self->event[i]);
+	igbvf_close(&self->other);
+	igbvf_close(&self->vf);
+	peer_close(&self->peer);
+	lab_close(&self->lab);
+}
+
+/* How often the event has come since it was last asked about */
+static int came(int event, int ms)
+{
+	struct pollfd pfd = { .fd = event, .events = POLLIN };
+	__u64 count = 0;
+
+	if (poll(&pfd, 1, ms) != 1)
+		return 0;
+	return read(event, &count, sizeof(count)) == sizeof(count) ?
+	       (int)count : -1;
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int sig)
+{
+	(void)sig;
+	siglongjmp(bus_error, 1);
+}
+
+/* A register by way of its mapping: a guest would be killed by an error here */
+static int mapped_read(struct igbvf *vf, __u32 reg, __u32 *val)
+{
+	volatile __u32 *page = vf->page[reg / 0x1000];
+
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1))
+		return -EFAULT;
+	*val = page[reg % 0x1000 / 4];
+	return 0;
+}
+
+TEST_F(aer, region)
+{
+	struct vfio_mig_ext *ext = &self->ext;
+
+	EXPECT_EQ(sizeof(*ext), ext->size);
+	EXPECT_LE(VFIO_PCI_NUM_IRQS, ext->irq_nonfatal);
+	EXPECT_LE(VFIO_PCI_NUM_IRQS, ext->irq_recovered);
+	EXPECT_NE(ext->irq_nonfatal, ext->irq_recovered);
+	EXPECT_EQ(0, ext->error.count);
+	EXPECT_EQ(VFIO_MIG_ERROR_NONE, ext->error.severity);
+	EXPECT_EQ(1, vfio_irq_count(self->dev, ext->irq_nonfatal));
+	EXPECT_EQ(1, vfio_irq_count(self->dev, ext->irq_recovered));
+}
+
+TEST_F(aer, irq_arguments)
+{
+	__u32 index = self->ext.irq_recovered;
+	int two[2] = { self->event[RECOVERED], self->event[RECOVERED] };
+	int bad = 9999;
+
+	EXPECT_EQ(-EINVAL, vfio_irq_set_eventfds(self->dev, index, 2, two));
+	EXPECT_EQ(-EBADF, vfio_irq_set_eventfds(self->dev, index, 1, &bad));
+	EXPECT_EQ(-EINVAL, vfio_irq_set_eventfds(self->dev, index + 16, 1,
+						 two));
+	EXPECT_EQ(-EINVAL, vfio_irq_count(self->dev, index + 16));
+	/* A file that is no eventfd */
+	EXPECT_EQ(-EINVAL, vfio_irq_set_eventfds(self->dev, index, 1,
+						 &self->dev->fd));
+	EXPECT_EQ(0, vfio_irq_disable(self->dev, index));
+	EXPECT_EQ(0, watch(self->dev, index, self->event[RECOVERED]));
+}
+
+static void expect_flow(struct __test_metadata *_metadata, struct igbvf *vf,
+			struct peer *peer)
+{
+	EXPECT_EQ(0, flow_from_peer(vf, peer, 1, 3));
+	EXPECT_EQ(0, flow_to_peer(vf, 0, peer, 1, 3));
+}
+
+/* Told to whoever asked, and nothing else happens */
+TEST_F_TIMEOUT(aer, nonfatal, 60)
+{
+	struct vfio_mig_error *error = &self->ext.error;
+
+	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_NONFATAL, header_log));
+	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+	EXPECT_EQ(1, came(self->event[NONFATAL], 0));
+	EXPECT_EQ(0, came(self->event[STANDARD], 0));
+	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
+
+	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+	EXPECT_EQ(1, error->count);
+	EXPECT_LT(0, error->time);
+	EXPECT_EQ(VFIO_MIG_ERROR_NONFATAL, error->severity);
+	EXPECT_EQ(0, error->flags);
+	EXPECT_EQ(AER_NONFATAL, error->uncor_status);
+	EXPECT_EQ(0, memcmp(error->header_log, header_log, sizeof(header_log)));
+
+	expect_flow(_metadata, &self->vf, &self->peer);
+	EXPECT_EQ(0, mig_move(self->dev, self->sibling,
+			      VFIO_DEVICE_STATE_RUNNING));
+}
+
+/* Nobody asks for more than plain vfio-pci has: it is as there */
+TEST_F_TIMEOUT(aer, nonfatal_standard, 60)
+{
+	ASSERT_EQ(0, vfio_irq_disable(self->dev, self->ext.irq_nonfatal));
+	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_NONFATAL, header_log));
+	EXPECT_EQ(1, came(self->event[STANDARD], RECOVERY_MS));
+	EXPECT_EQ(0, came(self->event[NONFATAL], QUIET_MS));
+	expect_flow(_metadata, &self->vf, &self->peer);
+}
+
+/* Reset, the VF is as good as new */
+static void expect_reset_mends(struct __test_metadata *_metadata,
+			       struct igbvf *vf, const __u8 *mac,
+			       struct peer *peer)
+{
+	__u32 val;
+
+	ASSERT_EQ(0, vfio_reset(vf->dev));
+	EXPECT_STATE(vf->dev, VFIO_DEVICE_STATE_RUNNING);
+	ASSERT_EQ(0, vfio_enable(vf->dev));
+	ASSERT_EQ(0, lab_pf_up());
+	ASSERT_EQ(0, flow_start(vf, mac));
+	expect_flow(_metadata, vf, peer);
+	EXPECT_EQ(0, mapped_read(vf, VTEIMS, &val));
+	EXPECT_NE(0xffffffff, val)
+		TH_LOG("the page of ones is still mapped");
+}
+
+/* The host has reset the link: the device is there, but not the guest's any more */
+static void expect_error_state(struct __test_metadata *_metadata,
+			       struct igbvf *vf)
+{
+	__u32 val;
+	__u16 id;
+
+	EXPECT_STATE(vf->dev, VFIO_DEVICE_STATE_ERROR);
+	EXPECT_NE(0, vfio_mig_set_state(vf->dev, VFIO_DEVICE_STATE_RUNNING,
+					NULL));
+	EXPECT_EQ(0, mapped_read(vf, VTEIMS, &val))
+		TH_LOG("a guest that reads a register is killed");
+	EXPECT_EQ(0xffffffff, val);
+	EXPECT_EQ(0xffffffff, igbvf_read(vf, VTSTATUS));
+	EXPECT_EQ(0, vfio_region_read(vf->dev, VFIO_PCI_CONFIG_REGION_INDEX,
+				      PCI_VENDOR_ID, &id, sizeof(id)));
+	EXPECT_EQ(0x8086, id)
+		TH_LOG("config space is still blocked");
+}
+
+static void expect_dead(struct __test_metadata *_metadata, int fd, __u32 state)
+{
+	struct pollfd pfd = { .fd = fd };
+	char byte = 0;
+
+	EXPECT_EQ(-1, state == VFIO_DEVICE_STATE_RESUMING ?
+		      write(fd, &byte, 1) : read(fd, &byte, 1));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_TRUE(pfd.revents & POLLERR);
+}
+
+TEST_F_TIMEOUT(aer, fatal_in_each_state, 300)
+{
+	struct vfio_mig_error *error = &self->ext.error;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < NR_STATES; i++) {
+		ASSERT_EQ(0, vfio_mig_set_state(self->dev, check_states[i],
+						&fd));
+		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS))
+			TH_LOG("no recovery in %s",
+			       vfio_mig_state_name(check_states[i]));
+		EXPECT_EQ(1, came(self->event[STANDARD], 0));
+		EXPECT_EQ(0, came(self->event[NONFATAL], 0));
+		expect_error_state(_metadata, &self->vf);
+		if (fd >= 0) {
+			expect_dead(_metadata, fd, check_states[i]);
+			close(fd);
+		}
+
+		ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+		EXPECT_EQ(i + 1, error->count);
+		EXPECT_EQ(VFIO_MIG_ERROR_FATAL, error->severity);
+		EXPECT_EQ(VFIO_MIG_ERROR_FROZEN | VFIO_MIG_ERROR_LINK_RESET,
+			  error->flags);
+		EXPECT_EQ(AER_FATAL, error->uncor_status);
+		expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+	}
+	/* All of it happened to the sibling as well */
+	expect_error_state(_metadata, &self->other);
+	expect_reset_mends(_metadata, &self->other, mac_b, &self->peer);
+}
+
+TEST_HARNESS_MAIN
