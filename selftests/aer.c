@@ -267,4 +267,167 @@ TEST_F_TIMEOUT(aer, fatal_in_each_state, 300)
 	expect_reset_mends(_metadata, &self->other, mac_b, &self->peer);
 }
 
+/* Twice in a row, with nothing done about the first */
+TEST_F_TIMEOUT(aer, fatal_twice, 120)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+		expect_error_state(_metadata, &self->vf);
+	}
+	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+	EXPECT_EQ(2, self->ext.error.count);
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
+/* The error is the PF's: nothing is in the VF's own registers about it */
+TEST_F_TIMEOUT(aer, somebody_elses, 60)
+{
+	ASSERT_EQ(0, aer_inject(self->sibling->bdf, AER_FATAL, header_log));
+	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+	expect_error_state(_metadata, &self->vf);
+	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+	EXPECT_EQ(VFIO_MIG_ERROR_FATAL, self->ext.error.severity);
+	EXPECT_EQ(0, self->ext.error.uncor_status);
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
+struct user {
+	struct igbvf *vf;
+	struct mig_stream *stream;
+	bool stop;
+	unsigned int rounds;
+	unsigned int blocked;	/* rounds that found config space blocked */
+	const char *bad;
+};
+
+static bool stopped(struct user *user)
+{
+	return __atomic_load_n(&user->stop, __ATOMIC_RELAXED);
+}
+
+/*
+ * A guest that polls its registers and its config space all the while: it reads
+ * what is there, or ones, and lives
+ */
+static void *poll_registers(void *arg)
+{
+	struct user *user = arg;
+	struct vfio_dev *dev = user->vf->dev;
+	__u32 val;
+	__u16 id;
+
+	while (!stopped(user)) {
+		if (mapped_read(user->vf, VTEIMS, &val))
+			user->bad = "a mapped register gave SIGBUS";
+		if (vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX,
+				     PCI_VENDOR_ID, &id, sizeof(id)))
+			user->bad = "config space could not be read";
+		else if (id == 0xffff)
+			user->blocked++;
+		else if (id != 0x8086)
+			user->bad = "config space gave nonsense";
+		user->rounds++;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(aer, guest_polls, 60)
+{
+	struct user user = { .vf = &self->vf };
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_registers, &user));
+	usleep(100000);
+	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+	usleep(100000);
+	__atomic_store_n(&user.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(NULL, user.bad)
+		TH_LOG("%s", user.bad);
+	EXPECT_LT(0, user.blocked)
+		TH_LOG("of %u looks none found the device blocked",
+		       user.rounds);
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
+/* A VMM that migrates for all it is worth */
+static void *set_states(void *arg)
+{
+	struct user *user = arg;
+	struct vfio_dev *dev = user->vf->dev;
+	unsigned int seed = 1;
+	__u32 to;
+	int fd;
+
+	while (!stopped(user)) {
+		to = check_states[rand_r(&seed) % NR_STATES];
+		if (!vfio_mig_set_state(dev, to, &fd) && fd >= 0) {
+			if (to == VFIO_DEVICE_STATE_RESUMING)
+				mig_write(fd, user->stream->data,
+					  user->stream->len);
+			else
+				mig_read(fd, user->stream);
+			close(fd);
+		}
+		user->rounds++;
+	}
+	return NULL;
+}
+
+/* Users who try to get at the device in the middle of it get nowhere */
+static void *reset_and_read(void *arg)
+{
+	struct user *user = arg;
+	struct vfio_dev *dev = user->vf->dev;
+	struct vfio_mig_ext ext;
+	int ret;
+
+	while (!stopped(user)) {
+		ret = ext_read(dev, &ext);
+		if (ret)
+			user->bad = "the error record could not be read";
+		ret = vfio_reset(dev);
+		user->blocked += ret == -EBUSY;
+		if (ret && ret != -EBUSY && ret != -EAGAIN)
+			user->bad = "an odd error from VFIO_DEVICE_RESET";
+		user->rounds++;
+		usleep(2000);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(aer, under_fire, 180)
+{
+	struct mig_stream scratch = self->stream;
+	struct user users[] = {
+		{ .vf = &self->vf, .stream = &scratch },
+		{ .vf = &self->vf },
+	};
+	pthread_t thread[2];
+	unsigned int i;
+
+	ASSERT_EQ(0, pthread_create(&thread[0], NULL, set_states, &users[0]));
+	ASSERT_EQ(0, pthread_create(&thread[1], NULL, reset_and_read,
+				    &users[1]));
+	for (i = 0; i < 5; i++) {
+		usleep(50000 + 37000 * i);
+		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+	}
+	for (i = 0; i < 2; i++) {
+		__atomic_store_n(&users[i].stop, true, __ATOMIC_RELAXED);
+		pthread_join(thread[i], NULL);
+	}
+	TH_LOG("%u transitions, %u resets, %u of them refused",
+	       users[0].rounds, users[1].rounds, users[1].blocked);
+	EXPECT_EQ(NULL, users[1].bad)
+		TH_LOG("%s", users[1].bad);
+	EXPECT_LT(0, users[1].blocked);
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
 TEST_HARNESS_MAIN
