@@ -93,8 +93,9 @@ int aer_inject(const char *bdf, __u32 uncor_status, const __u32 *header_log)
 		   &error.dev, &error.fn) != 4)
 		return -EINVAL;
 	memcpy(error.header_log, header_log, sizeof(error.header_log));
-	if (system("modprobe -q aer_inject"))
-		return -ENODEV;
+	/* Where it is built in there is no such module */
+	if (system("modprobe -q aer_inject") < 0)
+		return -errno;
 	fd = open("/dev/aer_inject", O_WRONLY);
 	if (fd < 0)
 		return -errno;
