@@ -101,12 +101,12 @@ static void on_bus_error(int sig)
 /* A register by way of its mapping: a guest would be killed by an error here */
 static int mapped_read(struct igbvf *vf, __u32 reg, __u32 *val)
 {
-	volatile __u32 *page = vf->page[reg / 0x1000];
+	__u32 *page = vf->page[reg / 0x1000];
 
 	signal(SIGBUS, on_bus_error);
 	if (sigsetjmp(bus_error, 1))
 		return -EFAULT;
-	*val = page[reg % 0x1000 / 4];
+	*val = mmio_read(&page[reg % 0x1000 / 4]);
 	return 0;
 }
 
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(aer, nonfatal, 60)
 {
 	struct vfio_mig_error *error = &self->ext.error;
 
-	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_NONFATAL, header_log));
+	ASSERT_EQ(0, inject_error(self->dev->bdf, AER_NONFATAL, header_log));
 	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 	EXPECT_EQ(1, came(self->event[NONFATAL], 0));
 	EXPECT_EQ(0, came(self->event[STANDARD], 0));
@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(aer, nonfatal, 60)
 TEST_F_TIMEOUT(aer, nonfatal_standard, 60)
 {
 	ASSERT_EQ(0, vfio_irq_disable(self->dev, self->ext.irq_nonfatal));
-	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_NONFATAL, header_log));
+	ASSERT_EQ(0, inject_error(self->dev->bdf, AER_NONFATAL, header_log));
 	EXPECT_EQ(1, came(self->event[STANDARD], RECOVERY_MS));
 	EXPECT_EQ(0, came(self->event[NONFATAL], QUIET_MS));
 	expect_flow(_metadata, &self->vf, &self->peer);
@@ -242,7 +242,7 @@ TEST_F_TIMEOUT(aer, fatal_in_each_state, 300)
 	for (i = 0; i < NR_STATES; i++) {
 		ASSERT_EQ(0, vfio_mig_set_state(self->dev, check_states[i],
 						&fd));
-		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
 		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS))
 			TH_LOG("no recovery in %s",
 			       vfio_mig_state_name(check_states[i]));
@@ -273,7 +273,7 @@ TEST_F_TIMEOUT(aer, fatal_twice, 120)
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
 		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 		expect_error_state(_metadata, &self->vf);
 	}
@@ -285,7 +285,7 @@ TEST_F_TIMEOUT(aer, fatal_twice, 120)
 /* The error is the PF's: nothing is in the VF's own registers about it */
 TEST_F_TIMEOUT(aer, somebody_elses, 60)
 {
-	ASSERT_EQ(0, aer_inject(self->sibling->bdf, AER_FATAL, header_log));
+	ASSERT_EQ(0, inject_error(self->sibling->bdf, AER_FATAL, header_log));
 	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 	expect_error_state(_metadata, &self->vf);
 	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(aer, guest_polls, 60)
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_registers, &user));
 	usleep(100000);
-	ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+	ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
 	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 	usleep(100000);
 	__atomic_store_n(&user.stop, true, __ATOMIC_RELAXED);
@@ -415,7 +415,7 @@ TEST_F_TIMEOUT(aer, under_fire, 180)
 				    &users[1]));
 	for (i = 0; i < 5; i++) {
 		usleep(50000 + 37000 * i);
-		ASSERT_EQ(0, aer_inject(self->dev->bdf, AER_FATAL, header_log));
+		ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
 		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 	}
 	for (i = 0; i < 2; i++) {

@@ -83,7 +83,7 @@ struct error_injection {
 	__u32 domain;
 };
 
-int aer_inject(const char *bdf, __u32 uncor_status, const __u32 *header_log)
+int inject_error(const char *bdf, __u32 uncor_status, const __u32 *header_log)
 {
 	struct error_injection error = { .uncor_status = uncor_status };
 	int ret = 0;

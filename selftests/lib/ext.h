@@ -13,6 +13,6 @@ int ext_read(struct vfio_dev *dev, struct vfio_mig_ext *ext);
 #define AER_NONFATAL	0x00004000
 #define AER_FATAL	0x00040000
 
-int aer_inject(const char *bdf, __u32 uncor_status, const __u32 *header_log);
+int inject_error(const char *bdf, __u32 uncor_status, const __u32 *header_log);
 
 #endif
