@@ -98,10 +98,10 @@ struct vfio_mig_file *vfio_mig_alloc_file(struct vfio_mig_device *mdev,
 }
 
 /**
- * vfio_mig_publish_file() - set or clear the file that the device uses
+ * vfio_mig_publish_file() - set the file that the device uses
  * @mdev: the device
  * @where: @mdev->saving or @mdev->resuming
- * @file: the file or NULL
+ * @file: the file
  *
  * The flag_lock lets a reset and the guest's accesses find the file without the
  * state lock. Context: state lock held.
@@ -115,8 +115,7 @@ void vfio_mig_publish_file(struct vfio_mig_device *mdev,
 	spin_lock(&mdev->lock.flag_lock);
 	*where = file;
 	spin_unlock(&mdev->lock.flag_lock);
-	if (file)
-		mdev->new_session = true;
+	mdev->new_session = true;
 }
 
 /**
@@ -172,8 +171,14 @@ void vfio_mig_kill_files(struct vfio_mig_device *mdev)
 	struct vfio_mig_file *saving = mdev->saving;
 	struct vfio_mig_file *resuming = mdev->resuming;
 
-	vfio_mig_publish_file(mdev, &mdev->saving, NULL);
-	vfio_mig_publish_file(mdev, &mdev->resuming, NULL);
+	vfio_mig_assert_locked(mdev);
+
+	/* A reset finds a file that is still alive, or it is dead already. */
+	spin_lock(&mdev->lock.flag_lock);
+	vfio_mig_mark_files_dead(mdev);
+	mdev->saving = NULL;
+	mdev->resuming = NULL;
+	spin_unlock(&mdev->lock.flag_lock);
 	if (saving)
 		kill_file(saving);
 	if (resuming)
