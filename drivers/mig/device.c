@@ -89,12 +89,15 @@ static int map_registers(struct vfio_mig_device *mdev)
 static void set_opened(struct vfio_mig_device *mdev)
 {
 	vfio_mig_lock(mdev);
+	down_read(&mdev->core.memory_lock);
+	mutex_lock(&mdev->trap_lock);
 	mdev->opened = true;
-	if (mdev->ops) {
-		down_read(&mdev->core.memory_lock);
+	if (mdev->ops)
+		vfio_mig_reset_device(mdev);
+	mutex_unlock(&mdev->trap_lock);
+	up_read(&mdev->core.memory_lock);
+	if (mdev->ops)
 		vfio_mig_do_reset(mdev);
-		up_read(&mdev->core.memory_lock);
-	}
 	vfio_mig_unlock(mdev);
 }
 
@@ -141,12 +144,15 @@ EXPORT_SYMBOL_GPL(vfio_mig_open_device);
 static void set_closed(struct vfio_mig_device *mdev)
 {
 	vfio_mig_lock(mdev);
-	if (mdev->ops) {
+	if (mdev->ops)
 		vfio_mig_kill_files(mdev);
-		vfio_mig_gate_close(mdev, VFIO_MIG_CLOSED);
-	}
+	/* From here on no reset opens the gate. */
+	mutex_lock(&mdev->trap_lock);
 	mdev->opened = false;
 	mdev->io = NULL;
+	mutex_unlock(&mdev->trap_lock);
+	if (mdev->ops)
+		vfio_mig_gate_close(mdev, VFIO_MIG_CLOSED);
 	vfio_mig_unlock(mdev);
 }
 

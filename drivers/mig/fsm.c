@@ -56,9 +56,7 @@ static int run_awake(struct vfio_mig_device *mdev,
 		return -EBUSY;
 	}
 	cmd = vfio_mig_decode_on(mdev);
-	mutex_lock(&mdev->trap_lock);
 	ret = arc(mdev);
-	mutex_unlock(&mdev->trap_lock);
 	vfio_mig_decode_restore(mdev, cmd);
 	return ret;
 }
@@ -70,8 +68,10 @@ static int run_arc(struct vfio_mig_device *mdev,
 	int ret = ARC_RESTARTED;
 
 	down_read(&mdev->core.memory_lock);
+	mutex_lock(&mdev->trap_lock);
 	if (!vfio_mig_take_reset(mdev))
 		ret = run_awake(mdev, arc);
+	mutex_unlock(&mdev->trap_lock);
 	up_read(&mdev->core.memory_lock);
 	return ret;
 }

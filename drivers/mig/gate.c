@@ -124,13 +124,12 @@ void vfio_mig_gate_close(struct vfio_mig_device *mdev, enum vfio_mig_view view)
  *
  * Does not take the gate's lock, since a reset opens the gate under memory_lock. A
  * fault that still sees it closed gets SIGBUS, as if it had come a moment earlier.
- * Context: state lock held; may sleep.
+ * Context: state lock held, or the trap lock after a reset, which is pending; may
+ * sleep.
  */
 void vfio_mig_gate_open(struct vfio_mig_device *mdev)
 {
 	struct vfio_mig_gate *gate = &mdev->gate;
-
-	vfio_mig_assert_locked(mdev);
 
 	mutex_lock(&gate->ones_lock);
 	if (gate->view == VFIO_MIG_ONES) {

@@ -49,6 +49,7 @@ void vfio_mig_lock(struct vfio_mig_device *mdev);
 void vfio_mig_unlock(struct vfio_mig_device *mdev);
 bool vfio_mig_take_reset(struct vfio_mig_device *mdev);
 void vfio_mig_do_reset(struct vfio_mig_device *mdev);
+void vfio_mig_reset_device(struct vfio_mig_device *mdev);
 void vfio_mig_reset_done(struct pci_dev *pdev);
 void vfio_mig_error_came(struct vfio_mig_device *mdev);
 

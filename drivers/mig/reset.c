@@ -23,6 +23,10 @@
  * Because the flag is set, and found clear, under flag_lock, there is no moment
  * in which the flag is set and the mutex free. vfio_mig_unlock() is the only way
  * to unlock, so no caller can forget to look.
+ *
+ * Only the FSM's share can wait for that. Once the reset has returned, the guest
+ * sets its device up again, and would neither find the gate closed nor have the
+ * work undone: reset_done resets the device half and opens the gate by itself.
  */
 #include "mig.h"
 
@@ -77,9 +81,10 @@ static bool test_and_clear_reset(struct vfio_mig_lock *lock)
  * @mdev: the device
  *
  * Called before an arc touches the device: a reset that is over by then came
- * first, and the arc has to start from RUNNING.
+ * first, and the arc has to start from RUNNING. One that is not VFIO's has to
+ * wait for the trap lock before it is over.
  *
- * Context: state lock and memory_lock held; may sleep.
+ * Context: state lock and trap lock held; may sleep.
  * Return: true where there was one.
  */
 bool vfio_mig_take_reset(struct vfio_mig_device *mdev)
@@ -94,7 +99,7 @@ bool vfio_mig_take_reset(struct vfio_mig_device *mdev)
  * vfio_mig_unlock() - release the state lock
  * @mdev: the device
  *
- * Does what resets left to do first. Context: may sleep; memory_lock not held.
+ * Does what resets left to do first. Context: may sleep.
  */
 void vfio_mig_unlock(struct vfio_mig_device *mdev)
 {
@@ -104,10 +109,7 @@ void vfio_mig_unlock(struct vfio_mig_device *mdev)
 	while (lock->reset_pending) {
 		lock->reset_pending = false;
 		spin_unlock(&lock->flag_lock);
-		/* A further reset must not pull the registers away. */
-		down_read(&mdev->core.memory_lock);
 		vfio_mig_do_reset(mdev);
-		up_read(&mdev->core.memory_lock);
 		spin_lock(&lock->flag_lock);
 	}
 	mutex_unlock(&lock->mutex);
@@ -118,25 +120,36 @@ void vfio_mig_unlock(struct vfio_mig_device *mdev)
  * vfio_mig_do_reset() - bring the migration state in line with a reset device
  * @mdev: the device
  *
- * Context: state lock held, and memory_lock unless the reset is not VFIO's;
- * may sleep.
+ * The device half has been reset by then. Context: state lock held; may sleep;
+ * memory_lock may be held.
  */
 void vfio_mig_do_reset(struct vfio_mig_device *mdev)
 {
-	u16 cmd;
-
 	vfio_mig_assert_locked(mdev);
 
 	vfio_mig_kill_files(mdev);
 	if (!mdev->opened)
 		return;
-	cmd = vfio_mig_decode_on(mdev);
-	mutex_lock(&mdev->trap_lock);
-	mdev->ops->reset(mdev);
-	mutex_unlock(&mdev->trap_lock);
-	vfio_mig_decode_restore(mdev, cmd);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	vfio_mig_gate_open(mdev);
+}
+
+/**
+ * vfio_mig_reset_device() - have the device half forget the device's earlier life
+ * @mdev: the device, opened
+ *
+ * Context: trap lock held, and memory_lock unless the reset is not VFIO's; may
+ * sleep.
+ */
+void vfio_mig_reset_device(struct vfio_mig_device *mdev)
+{
+	u16 cmd;
+
+	lockdep_assert_held(&mdev->trap_lock);
+
+	cmd = vfio_mig_decode_on(mdev);
+	mdev->ops->reset(mdev);
+	vfio_mig_decode_restore(mdev, cmd);
 }
 
 /**
@@ -151,27 +164,31 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 	struct vfio_mig_device *mdev = vfio_mig_from_core(&core->vdev);
 	struct vfio_mig_lock *lock = &mdev->lock;
+	bool locked;
 
 	if (!mdev->ops)
 		return;
 
+	/* An arc that a reset by sysfs has found at work ends first. */
+	mutex_lock(&mdev->trap_lock);
+	if (mdev->opened) {
+		vfio_mig_reset_device(mdev);
+		vfio_mig_gate_open(mdev);
+	}
 	spin_lock(&lock->flag_lock);
 	lock->reset_pending = true;
 	/* Whoever saw the reset end must not read the old state any more. */
 	vfio_mig_mark_files_dead(mdev);
-	if (!mutex_trylock(&lock->mutex)) {
-		spin_unlock(&lock->flag_lock);
-		return;
-	}
-	lock->reset_pending = false;
+	locked = mutex_trylock(&lock->mutex);
+	if (locked)
+		lock->reset_pending = false;
 	spin_unlock(&lock->flag_lock);
+	mutex_unlock(&mdev->trap_lock);
 
-	vfio_mig_do_reset(mdev);
-	/*
-	 * The PCI core's device lock keeps other resets away until this one
-	 * returns: the flag is clear, and unlocking takes no memory_lock.
-	 */
-	vfio_mig_unlock(mdev);
+	if (locked) {
+		vfio_mig_do_reset(mdev);
+		vfio_mig_unlock(mdev);
+	}
 }
 
 /**
@@ -192,9 +209,9 @@ void vfio_mig_error_came(struct vfio_mig_device *mdev)
 
 	vfio_mig_lock(mdev);
 	/* A reset that nobody has acted on yet came before the error. */
-	down_read(&mdev->core.memory_lock);
+	mutex_lock(&mdev->trap_lock);
 	vfio_mig_take_reset(mdev);
-	up_read(&mdev->core.memory_lock);
+	mutex_unlock(&mdev->trap_lock);
 	if (mdev->ops && mdev->opened)
 		vfio_mig_enter_error(mdev);
 	vfio_mig_unlock(mdev);

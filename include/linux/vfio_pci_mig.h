@@ -21,7 +21,7 @@ struct vfio_mig_file;
  *
  * The ops are called with the state lock and the trap lock held, and with the
  * core's memory_lock held so that no VFIO reset happens meanwhile; they may
- * sleep. @access comes without the state lock.
+ * sleep. @access and @reset come without the state lock.
  *
  * An arc returns 0, or an errno with the device as it was before. -EIO means
  * that the device does not answer any more: the state becomes ERROR. An arc
@@ -107,8 +107,8 @@ enum vfio_mig_view {
  *	unmap_mapping_range() takes
  * @ones_lock: held while the page of ones is mapped, and while it is taken away
  *	again; inside @lock; a leaf but for what unmap_mapping_range() takes
- * @view: changed with the state lock held; to what is not VFIO_MIG_OPEN under
- *	@lock, to what is under @ones_lock
+ * @view: changed to VFIO_MIG_OPEN under @ones_lock with the state lock held, or by
+ *	a reset; to anything else under @lock with the state lock held
  * @blocked: an error is being recovered: nothing reaches any BAR, nor config space
  * @ones: the page of ones, from open_device to close_device
  * @core_vm_ops: vfio-pci's own handlers of faults on a mapped BAR
@@ -138,7 +138,8 @@ enum {
  *	everything goes straight to vfio-pci
  * @lock: the state lock
  * @state: state of the FSM; under @lock
- * @opened: between open_device and close_device; under @lock
+ * @opened: between open_device and close_device; changed under @lock and
+ *	@trap_lock
  * @saving: data_fd of PRE_COPY and STOP_COPY; under @lock
  * @resuming: data_fd of RESUMING; under @lock
  * @new_session: the transition under way has begun a session; under @lock
