@@ -14,7 +14,7 @@ release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
 run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check test demo bench conformance-table help
+.PHONY: all clean install check model test demo bench conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -33,6 +33,9 @@ install: all
 
 check:
 	$(lab) check
+
+model:
+	$(lab) exec -- tools/model/run.sh
 
 test:
 	$(run) -- ./selftests/run_tests.sh $(if $(DEVICE),--device $(DEVICE)) $(T)
@@ -59,6 +62,7 @@ help:
 	@echo
 	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
+	@echo 'make model     searches the model of the state lock and resets for races and deadlocks'
 	@echo 'make test      runs the selftests; T="NAME ..." runs some, KERNEL=backports the newest kernel'
 	@echo 'make test T=conformance DEVICE=mtty'
 	@echo '               runs the conformance suite on the sample driver of the kernel'

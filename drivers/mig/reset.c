@@ -27,6 +27,9 @@
  * Only the FSM's share can wait for that. Once the reset has returned, the guest
  * sets its device up again, and would neither find the gate closed nor have the
  * work undone: reset_done resets the device half and opens the gate by itself.
+ *
+ * tools/model/reset.pml is a model of all this, with the same names: a change
+ * here is a change there.
  */
 #include "mig.h"
 
