@@ -174,10 +174,8 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 
 	/* An arc that a reset by sysfs has found at work ends first. */
 	mutex_lock(&mdev->trap_lock);
-	if (mdev->opened) {
+	if (mdev->opened)
 		vfio_mig_reset_device(mdev);
-		vfio_mig_gate_open(mdev);
-	}
 	spin_lock(&lock->flag_lock);
 	lock->reset_pending = true;
 	/* Whoever saw the reset end must not read the old state any more. */
@@ -186,6 +184,9 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 	if (locked)
 		lock->reset_pending = false;
 	spin_unlock(&lock->flag_lock);
+	/* No arc that comes after this reset gets far without the trap lock. */
+	if (mdev->opened)
+		vfio_mig_gate_open(mdev);
 	mutex_unlock(&mdev->trap_lock);
 
 	if (locked) {

@@ -395,7 +395,6 @@ inline reset_done()
 		spin_lock(flag_lock);
 		reset_comes();
 		mark_files_dead();
-		gate_is_open = gate_is_open || opened;
 		spin_unlock(flag_lock)
 	:: else
 	fi;
@@ -407,9 +406,6 @@ inline reset_done()
 #ifndef BREAK_FILES_MARKED_LATE
 	mark_files_dead();
 #endif
-#ifndef BREAK_DEVICE_DEFERRED
-	gate_is_open = gate_is_open || opened;
-#endif
 	mutex_trylock();
 	if
 	:: got -> reset_pending = false
@@ -420,6 +416,7 @@ inline reset_done()
 #endif
 #endif
 #ifndef BREAK_DEVICE_DEFERRED
+	gate_is_open = gate_is_open || opened;
 	mutex_unlock(trap_lock);
 #endif
 	if
