@@ -38,6 +38,35 @@ static int make_room(struct vfio_mig_file *file, size_t n)
 	return 0;
 }
 
+static const char *what_is_wrong(int err)
+{
+	switch (err) {
+	case -EPROTONOSUPPORT:
+		return "its major version is newer than this driver's";
+	case -EXDEV:
+		return "it was saved from another kind of device";
+	case -EBADMSG:
+		return "a checksum is wrong";
+	case -EFBIG:
+		return "it is too long";
+	default:
+		return "it is malformed";
+	}
+}
+
+/*
+ * Said at once: a VMM whose write() fails does not go on to the arc. The file is
+ * not dead, so the device is there.
+ */
+static int refuse(struct vfio_mig_file *file, int err)
+{
+	file->reader.error = err;
+	dev_err_ratelimited(&file->mdev->core.pdev->dev,
+			    "migration: the stream is refused after %zu bytes: %s (%pe)\n",
+			    file->reader.pos, what_is_wrong(err), ERR_PTR(err));
+	return err;
+}
+
 /* Takes @n bytes from the bounce buffer into the stream, and checks them. */
 static int append(struct vfio_mig_file *file, size_t n)
 {
@@ -49,16 +78,15 @@ static int append(struct vfio_mig_file *file, size_t n)
 	if (reader->error)
 		return reader->error;
 	/* Once ended, the stream may be in use: leave its bytes alone. */
-	if (reader->ended || n > VFIO_MIG_STREAM_MAX - file->len) {
-		reader->error = reader->ended ? -EINVAL : -EFBIG;
-		return reader->error;
-	}
+	if (reader->ended || n > VFIO_MIG_STREAM_MAX - file->len)
+		return refuse(file, reader->ended ? -EINVAL : -EFBIG);
 	ret = make_room(file, n);
 	if (ret)
 		return ret;
 	memcpy(file->buf + file->len, file->bounce, n);
 	file->len += n;
-	return vfio_mig_read_more(reader, file->buf, file->len);
+	ret = vfio_mig_read_more(reader, file->buf, file->len);
+	return ret ? refuse(file, ret) : 0;
 }
 
 /* One chunk; returns bytes taken. */
