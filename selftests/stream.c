@@ -10,6 +10,7 @@
 
 #include <kselftest_harness.h>
 #include <endian.h>
+#include <fcntl.h>
 #include <stddef.h>
 
 #include "lib/check.h"
@@ -527,6 +528,45 @@ TEST_F_TIMEOUT(stream, crooked, 180)
 			expect_untouched(_metadata, &self->target, crook->what);
 		expect_good(_metadata, &self->target);
 	}
+}
+
+/* Whether the kernel has said @what since the log was opened */
+static bool is_logged(int kmsg, const char *what)
+{
+	char line[1024];
+	bool found = false;
+	ssize_t len;
+
+	while ((len = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[len] = '\0';
+		found |= !!strstr(line, what);
+	}
+	return found;
+}
+
+/* Nobody should have to guess why: the log says so, if with a limited rate */
+TEST_F_TIMEOUT(stream, newer_major_is_logged, 60)
+{
+	const struct crooked major = { .bend = bend_major };
+	bool logged = false;
+	int tries, kmsg, fd;
+
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, kmsg);
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+	ASSERT_EQ(0, bend(&major, &self->good, &self->bad));
+	for (tries = 0; !logged && tries < 4; tries++) {
+		if (tries)
+			sleep(2);
+		GO_FD(self->b, VFIO_DEVICE_STATE_RESUMING, &fd);
+		EXPECT_EQ(-EPROTONOSUPPORT, mig_write(fd, self->bad.data,
+						      self->bad.len));
+		logged = is_logged(kmsg, "major version is newer");
+		close(fd);
+		ASSERT_EQ(0, vfio_reset(self->b));
+	}
+	EXPECT_TRUE(logged);
+	close(kmsg);
 }
 
 /* Cut at each length: refused there, and good again once the rest has come */
