@@ -234,6 +234,8 @@ FIXTURE(mutants) {
 	unsigned long count;
 };
 
+#define mutants_data FIXTURE_DATA(mutants)
+
 static unsigned long setting(const char *name, unsigned long otherwise)
 {
 	const char *value = getenv(name);
@@ -377,7 +379,7 @@ static int make_mutant(struct mig_stream *stream, const struct mig_stream *good,
 }
 
 struct worker {
-	FIXTURE_DATA(mutants) *self;
+	mutants_data *self;
 	struct target *target;
 	unsigned int nr;
 	unsigned long bad;

@@ -56,6 +56,8 @@ FIXTURE(soak) {
 	unsigned int dice;
 };
 
+#define soak_data FIXTURE_DATA(soak)
+
 static bool get(bool *flag)
 {
 	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
@@ -126,7 +128,7 @@ static void *run_station(void *arg)
 	return NULL;
 }
 
-static unsigned int roll(FIXTURE_DATA(soak) *self, unsigned int limit)
+static unsigned int roll(soak_data *self, unsigned int limit)
 {
 	return rand_r(&self->dice) % limit;
 }
@@ -184,7 +186,7 @@ static const char *guest_takes(struct books *books,
 	return NULL;
 }
 
-static const char *guest_receives(FIXTURE_DATA(soak) *self)
+static const char *guest_receives(soak_data *self)
 {
 	struct igbvf_frame frame;
 	const char *wrong = NULL;
@@ -200,7 +202,7 @@ static const char *guest_receives(FIXTURE_DATA(soak) *self)
 	return wrong;
 }
 
-static void guest_sends(FIXTURE_DATA(soak) *self, unsigned int q,
+static void guest_sends(soak_data *self, unsigned int q,
 			unsigned int count)
 {
 	struct books *books = &self->books;
@@ -215,7 +217,7 @@ static void guest_sends(FIXTURE_DATA(soak) *self, unsigned int q,
 }
 
 /* What the guest does when it has been interrupted, and only then */
-static const char *guest_serves(FIXTURE_DATA(soak) *self)
+static const char *guest_serves(soak_data *self)
 {
 	if (!igbvf_irq_wait(&self->vf, IGBVF_VEC_TX, 0))
 		igbvf_tx_wait(&self->vf, 0, 0);
@@ -227,7 +229,7 @@ static const char *guest_serves(FIXTURE_DATA(soak) *self)
 }
 
 /* The station is silent: all that is under way has to arrive now */
-static const char *settle(FIXTURE_DATA(soak) *self)
+static const char *settle(soak_data *self)
 {
 	struct igbvf *vf = &self->vf;
 	const char *wrong = NULL;
@@ -261,7 +263,7 @@ static const char *hush(struct station *st)
 	return NULL;
 }
 
-static const char *arrived(FIXTURE_DATA(soak) *self, unsigned int q)
+static const char *arrived(soak_data *self, unsigned int q)
 {
 	struct station *st = &self->station;
 	long long end = clock_ms() + PATIENCE_MS;
@@ -281,7 +283,7 @@ static bool fell(__u32 from, __u32 to)
 	return to - from > 1U << 31;
 }
 
-static const char *check_counters(FIXTURE_DATA(soak) *self)
+static const char *check_counters(soak_data *self)
 {
 	struct flow_counters *last = &self->last;
 	struct flow_counters is;
@@ -296,7 +298,7 @@ static const char *check_counters(FIXTURE_DATA(soak) *self)
 	return jumped ? "a counter went backwards" : NULL;
 }
 
-static const char *check_sums(FIXTURE_DATA(soak) *self)
+static const char *check_sums(soak_data *self)
 {
 	const struct flow_counters *base = &self->base, *is = &self->last;
 	const struct books *books = &self->books;
@@ -329,7 +331,7 @@ static const char *check_answer(struct igbvf *vf)
 }
 
 /* The interrupts are set up before RUNNING, in which some will be raised */
-static const char *migrate(FIXTURE_DATA(soak) *self, struct vfio_dev *to,
+static const char *migrate(soak_data *self, struct vfio_dev *to,
 			   unsigned int round)
 {
 	int ret;
@@ -347,7 +349,7 @@ static const char *migrate(FIXTURE_DATA(soak) *self, struct vfio_dev *to,
 }
 
 /* As late as can be before the guest is stopped */
-static const char *last_words(FIXTURE_DATA(soak) *self, unsigned int round,
+static const char *last_words(soak_data *self, unsigned int round,
 			      bool message)
 {
 	const __u32 msg[2] = {
@@ -366,7 +368,7 @@ static const char *last_words(FIXTURE_DATA(soak) *self, unsigned int round,
 	return NULL;
 }
 
-static const char *one_round(FIXTURE_DATA(soak) *self, struct vfio_dev *to,
+static const char *one_round(soak_data *self, struct vfio_dev *to,
 			     unsigned int round)
 {
 	bool message = round % 5 == 0;
@@ -393,7 +395,7 @@ static const char *one_round(FIXTURE_DATA(soak) *self, struct vfio_dev *to,
 }
 
 /* Once more with nothing new: what is under way comes to rest */
-static const char *take_stock(FIXTURE_DATA(soak) *self)
+static const char *take_stock(soak_data *self)
 {
 	const char *wrong = hush(&self->station);
 	unsigned int q;
