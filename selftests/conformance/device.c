@@ -81,8 +81,7 @@ int conf_open(struct conf *c, const struct conf_options *opt)
 		return ret;
 	c->to = opt->peer ? &c->peer : &c->dev;
 	find_claims(c);
-	ret = fresh(&c->dev);
-	return ret ? ret : fresh(c->to);
+	return 0;
 }
 
 void conf_reopen(struct conf *c)

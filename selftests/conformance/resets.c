@@ -40,7 +40,12 @@ CONF_TEST(reset_anywhere, NEEDS_RESET, R_RESET_RUNNING, R_RESET_RESUMING)
 {
 	struct blob blob = {};
 	__u32 from;
+	int state;
 
+	need(c, !vfio_reset(&c->dev), "a reset fails");
+	state = vfio_mig_get_state(&c->dev);
+	must(c, R_RESET_RUNNING, state == VFIO_DEVICE_STATE_RUNNING,
+	     "the state is %s", vfio_mig_state_name(state));
 	for (from = 0; from < VFIO_DEVICE_STATE_NR; from++)
 		if (model_supports(c->flags, from))
 			reset_in(c, from);
