@@ -294,7 +294,37 @@ TEST_F_TIMEOUT(aer, fatal_twice, 120)
 	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
 }
 
-/* The error is the PF's: nothing is in the VF's own registers about it */
+static int reset_by_sysfs(const char *bdf)
+{
+	char path[128];
+	FILE *file;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	file = fopen(path, "w");
+	if (!file)
+		return -errno;
+	ret = fputs("1", file) < 0 ? -EIO : 0;
+	return fclose(file) ? -errno : ret;
+}
+
+/* A reset that is not VFIO's gives the registers back as well */
+TEST_F_TIMEOUT(aer, reset_by_administrator, 60)
+{
+	__u32 val;
+
+	ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
+	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
+	expect_error_state(_metadata, &self->vf);
+	ASSERT_EQ(0, reset_by_sysfs(self->dev->bdf));
+	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(0, mapped_read(&self->vf, VTEIMS, &val));
+	EXPECT_NE(0xffffffff, val)
+		TH_LOG("the page of ones is still mapped");
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
+/* The error is a sibling's: nothing is in the VF's own registers about it */
 TEST_F_TIMEOUT(aer, somebody_elses, 60)
 {
 	ASSERT_EQ(0, inject_error(self->sibling->bdf, AER_FATAL, header_log));

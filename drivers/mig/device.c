@@ -98,6 +98,9 @@ static void set_opened(struct vfio_mig_device *mdev)
 	up_read(&mdev->core.memory_lock);
 	if (mdev->ops)
 		vfio_mig_do_reset(mdev);
+	/* An error that came while the device was being opened ends this life too. */
+	if (mdev->ops && READ_ONCE(mdev->gate.blocked))
+		vfio_mig_enter_error(mdev);
 	vfio_mig_unlock(mdev);
 }
 

@@ -130,13 +130,14 @@ void vfio_mig_gate_close(struct vfio_mig_device *mdev, enum vfio_mig_view view)
 void vfio_mig_gate_open(struct vfio_mig_device *mdev)
 {
 	struct vfio_mig_gate *gate = &mdev->gate;
+	enum vfio_mig_view was;
 
 	mutex_lock(&gate->ones_lock);
-	if (gate->view == VFIO_MIG_ONES) {
-		WRITE_ONCE(gate->view, VFIO_MIG_OPEN);
-		zap_gated(mdev);
-	}
+	was = READ_ONCE(gate->view);
 	WRITE_ONCE(gate->view, VFIO_MIG_OPEN);
+	/* VFIO has done so before its own resets, but not before others. */
+	if (was == VFIO_MIG_ONES)
+		zap_gated(mdev);
 	mutex_unlock(&gate->ones_lock);
 }
 

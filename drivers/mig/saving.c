@@ -204,6 +204,28 @@ static void commit(struct vfio_mig_file *file, const struct vfio_mig_writer *w,
 	wake_up_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
 }
 
+static int open_session(struct vfio_mig_device *mdev, bool precopy)
+{
+	struct vfio_mig_writer w;
+	struct vfio_mig_file *file;
+	int ret;
+
+	file = begin(mdev, &w);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = put_initial(mdev, &w);
+	file->initial_end = w.len;
+	if (!ret && !precopy)
+		ret = put_rest(mdev, &w);
+	if (ret) {
+		fput(file->filp);
+		return ret;
+	}
+	commit(file, &w, precopy);
+	vfio_mig_publish_file(mdev, &mdev->saving, file);
+	return 0;
+}
+
 /**
  * vfio_mig_open_precopy() - begin a session with the initial part
  * @mdev: the device, which runs
@@ -214,22 +236,7 @@ static void commit(struct vfio_mig_file *file, const struct vfio_mig_writer *w,
  */
 int vfio_mig_open_precopy(struct vfio_mig_device *mdev)
 {
-	struct vfio_mig_writer w;
-	struct vfio_mig_file *file;
-	int ret;
-
-	file = begin(mdev, &w);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	ret = put_initial(mdev, &w);
-	if (ret) {
-		fput(file->filp);
-		return ret;
-	}
-	commit(file, &w, true);
-	file->initial_end = file->len;
-	vfio_mig_publish_file(mdev, &mdev->saving, file);
-	return 0;
+	return open_session(mdev, true);
 }
 
 /**
@@ -241,23 +248,7 @@ int vfio_mig_open_precopy(struct vfio_mig_device *mdev)
  */
 int vfio_mig_open_saving(struct vfio_mig_device *mdev)
 {
-	struct vfio_mig_writer w;
-	struct vfio_mig_file *file;
-	int ret;
-
-	file = begin(mdev, &w);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	ret = put_initial(mdev, &w);
-	if (!ret)
-		ret = put_rest(mdev, &w);
-	if (ret) {
-		fput(file->filp);
-		return ret;
-	}
-	commit(file, &w, false);
-	vfio_mig_publish_file(mdev, &mdev->saving, file);
-	return 0;
+	return open_session(mdev, false);
 }
 
 /*

@@ -106,7 +106,7 @@ enum vfio_mig_view {
  *	away; taken inside are only the core's memory_lock, by a fault, and what
  *	unmap_mapping_range() takes
  * @ones_lock: held while the page of ones is mapped, and while it is taken away
- *	again; inside @lock; a leaf but for what unmap_mapping_range() takes
+ *	again; inside @lock or the trap lock; a leaf but for what unmap_mapping_range() takes
  * @view: changed to VFIO_MIG_OPEN under @ones_lock with the state lock held, or by
  *	a reset; to anything else under @lock with the state lock held
  * @blocked: an error is being recovered: nothing reaches any BAR, nor config space
