@@ -38,7 +38,11 @@ model:
 	$(lab) exec -- tools/model/run.sh
 
 test:
-	$(run) -- ./selftests/run_tests.sh $(if $(DEVICE),--device $(DEVICE)) $(T)
+ifdef DEVICE
+	$(run) -- ./selftests/run_tests.sh --device $(DEVICE) $(T)
+else
+	$(lab) test --kernel $(KERNEL) --timeout $(TIMEOUT) $(T)
+endif
 
 demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
@@ -63,7 +67,7 @@ help:
 	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
 	@echo 'make model     searches the model of the state lock and resets for races and deadlocks'
-	@echo 'make test      runs the selftests; T="NAME ..." runs some, KERNEL=backports the newest kernel'
+	@echo 'make test      runs the selftests, several at once; T="NAME ..." runs some, KERNEL=backports the newest kernel'
 	@echo 'make test T=conformance DEVICE=mtty'
 	@echo '               runs the conformance suite on the sample driver of the kernel'
 	@echo 'make conformance-table'

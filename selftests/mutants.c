@@ -221,6 +221,7 @@ struct target {
 	struct igbvf vf;
 	struct regfile was;
 	int (*reset)(struct vfio_dev *dev);
+	char change[80];
 };
 
 #define NR_GOOD	2
@@ -351,6 +352,7 @@ static const char *try_mutant(struct target *target,
 {
 	struct regfile is;
 	const char *wrong;
+	int diff;
 
 	wrong = feed(target->dev, stream, want);
 	if (wrong)
@@ -360,8 +362,13 @@ static const char *try_mutant(struct target *target,
 	if (!want)
 		return scribble(target) ? "the device cannot be reset" : NULL;
 	regfile_read(&target->vf, &is);
-	return regfile_diff(&target->was, &is) < 0 ? NULL :
-	       "a refused stream has changed a register";
+	diff = regfile_diff(&target->was, &is);
+	if (diff < 0)
+		return NULL;
+	snprintf(target->change, sizeof(target->change),
+		 "a refused stream has changed register %#x: %#x -> %#x",
+		 is.reg[diff], target->was.val[diff], is.val[diff]);
+	return target->change;
 }
 
 /* The nth mutant of a seed, which is a good stream only where that is wanted */

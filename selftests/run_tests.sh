@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run_tests.sh [--device mtty] [NAME...]: runs the named selftests, or all of them, and sums up.
+# run_tests.sh --list
+# run_tests.sh --queue DIR NAME...: runs those that no other machine with that directory has taken.
+# run_tests.sh --sum DIR NAME...: sums up what has been left there.
 #
 # With --device mtty the conformance suite is run on the kernel's sample driver instead.
+#
+# A queue gets NAME.log, the output of a program, and then NAME.status, its exit status.
 #
 # Runs as root on a machine whose VFs are bound to the driver under test. The
 # environment names them: VFMIG_PF, VFMIG_PF_NETDEV, VFMIG_VFS.
@@ -11,7 +16,8 @@
 set -u
 
 here=$(dirname "$(realpath "$0")")
-tests=(datapath fsm data_fd gate precopy transfer stream mutants reset aer traffic soak conformance migrate)
+# The longest first: so none is left over when others are done
+tests=(conformance reset migrate mutants transfer aer stream soak fsm precopy traffic gate datapath data_fd)
 passed=0
 failed=0
 skipped=0
@@ -58,9 +64,9 @@ run_bounded()
 {
 	local log=$1 pid
 
-	(cd "$here" && exec timeout -k 10 "$limit" "${command[@]}") >"$log" 2>&1 &
+	(cd "$here" && exec timeout -k 10 "$limit" "${command[@]}") >>"$log" 2>&1 &
 	pid=$!
-	tail -n +1 -f --pid="$pid" "$log"
+	[ -n "$queue" ] || tail -n +1 -f --pid="$pid" "$log"
 	wait "$pid"
 }
 
@@ -111,18 +117,47 @@ check_plan()
 	fi
 }
 
+# Leaves $work/NAME.log and $work/NAME.status.
 run_test()
 {
-	local name=$1 log status start=$SECONDS
+	local name=$1 start=$SECONDS status
 
-	log=$(mktemp) || exit 1
 	find_test "$name"
-	say "# ==== $name"
-	run_bounded "$log"
+	echo "# ==== $name" >"$work/$name.log"
+	run_bounded "$work/$name.log"
 	status=$?
-	say "# ==== $name took $((SECONDS - start)) s"
-	count_results "$name" "$status" "$log"
-	rm -f "$log"
+	echo "# ==== $name took $((SECONDS - start)) s" >>"$work/$name.log"
+	[ -n "$queue" ] || tail -n 1 "$work/$name.log"
+	echo "$status" >"$work/$name.part"
+	mv "$work/$name.part" "$work/$name.status"
+}
+
+run_queue()
+{
+	local name
+
+	for name in "${tests[@]}"; do
+		if mkdir "$work/$name.taken" 2>/dev/null; then
+			run_test "$name"
+		fi
+	done
+}
+
+sum_up()
+{
+	local name
+
+	for name in "${tests[@]}"; do
+		if [ -e "$work/$name.status" ]; then
+			count_results "$name" "$(cat "$work/$name.status")" "$work/$name.log"
+		else
+			fail 1 "$name: has not ended"
+		fi
+	done
+	say
+	list skipped "${skips[@]}"
+	list failed "${bad[@]}"
+	say "$passed passed, $failed failed, $skipped skipped"
 }
 
 list()
@@ -138,18 +173,35 @@ list()
 }
 
 sample=
-if [ "${1-}" = --device ]; then
+queue=
+sum=
+work=
+names=${VFMIG_VFS-}
+case ${1-} in
+--list)
+	echo "${tests[@]}"
+	exit
+	;;
+--device)
 	sample=${2-}
 	shift $(($# > 1 ? 2 : 1))
 	if [ "$sample" != mtty ] || [ "$*" != conformance ]; then
 		say "run_tests.sh: --device takes mtty, and runs conformance alone" >&2
 		exit 2
 	fi
-	devices=$("$here/conformance/mtty.sh") || exit 1
-else
-	devices=${VFMIG_VFS-}
-fi
-read -ra devices <<<"$devices"
+	names=$("$here/conformance/mtty.sh") || exit 1
+	;;
+--queue | --sum)
+	[ "$1" = --sum ] && sum=1 || queue=1
+	work=${2-}
+	if [ ! -d "$work" ]; then
+		say "run_tests.sh: $1 takes a directory" >&2
+		exit 2
+	fi
+	shift 2
+	;;
+esac
+read -ra devices <<<"$names"
 
 for name in "$@"; do
 	if ! known "$name"; then
@@ -157,14 +209,22 @@ for name in "$@"; do
 		exit 2
 	fi
 done
+if [ -n "$(printf '%s\n' "$@" | sort | uniq -d)" ]; then
+	say 'run_tests.sh: a test is named twice' >&2
+	exit 2
+fi
 [ $# -eq 0 ] || tests=("$@")
 
-for name in "${tests[@]}"; do
-	run_test "$name"
-done
-
-say
-list skipped "${skips[@]}"
-list failed "${bad[@]}"
-say "$passed passed, $failed failed, $skipped skipped"
+if [ -n "$queue" ]; then
+	run_queue
+	exit
+fi
+if [ -z "$sum" ]; then
+	work=$(mktemp -d) || exit 1
+	trap 'rm -rf "$work"' EXIT
+	for name in "${tests[@]}"; do
+		run_test "$name"
+	done
+fi
+sum_up
 [ "$failed" -eq 0 ]
