@@ -11,8 +11,8 @@
 
 #include <kselftest_harness.h>
 #include <endian.h>
-#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/check.h"
 #include "lib/flow.h"
@@ -228,7 +228,7 @@ struct target {
 
 FIXTURE(mutants) {
 	struct lab lab;
-	struct target target[2];
+	struct target target;
 	struct mig_stream good[NR_GOOD];
 	__u64 seed;
 	unsigned long first;
@@ -285,21 +285,20 @@ static void make_good(struct __test_metadata *_metadata, struct igbvf *vf,
 FIXTURE_SETUP(mutants)
 {
 	int (*reset)(struct vfio_dev *dev) = pretend_reset;
-	unsigned int i;
+	struct igbvf source;
 
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
+	ASSERT_EQ(0, igbvf_open(&source, &self->lab.vf[0]));
+	make_good(_metadata, &source, self->good);
+	igbvf_close(&source);
+
 	if (lab_load("pretend_reset"))
 		reset = vfio_reset;
-	for (i = 0; i < 2; i++) {
-		self->target[i].dev = &self->lab.vf[i];
-		self->target[i].reset = reset;
-		ASSERT_EQ(0, igbvf_open(&self->target[i].vf,
-					&self->lab.vf[i]));
-	}
-	make_good(_metadata, &self->target[0].vf, self->good);
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, scribble(&self->target[i]));
+	self->target.dev = &self->lab.vf[1];
+	self->target.reset = reset;
+	ASSERT_EQ(0, igbvf_open(&self->target.vf, self->target.dev));
+	ASSERT_EQ(0, scribble(&self->target));
 	self->seed = setting("MUTANTS_SEED", time(NULL));
 	self->first = setting("MUTANTS_FIRST", 0);
 	self->count = setting("MUTANTS_COUNT",
@@ -308,8 +307,7 @@ FIXTURE_SETUP(mutants)
 
 FIXTURE_TEARDOWN(mutants)
 {
-	igbvf_close(&self->target[0].vf);
-	igbvf_close(&self->target[1].vf);
+	igbvf_close(&self->target.vf);
 	lab_close(&self->lab);
 }
 
@@ -385,54 +383,31 @@ static int make_mutant(struct mig_stream *stream, const struct mig_stream *good,
 	return want;
 }
 
-struct worker {
-	mutants_data *self;
-	struct target *target;
-	unsigned int nr;
-	unsigned long bad;
-	const char *wrong;
-};
-
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	unsigned long n, end = w->self->first + w->self->count;
-	struct mig_stream *stream = malloc(sizeof(*stream));
-	int want;
-
-	for (n = w->self->first + w->nr; stream && !w->wrong && n < end;
-	     n += 2) {
-		want = make_mutant(stream, w->self->good, w->self->seed, n);
-		w->wrong = try_mutant(w->target, stream, want);
-		w->bad = n;
-	}
-	if (!stream)
-		w->wrong = "no memory";
-	free(stream);
-	return NULL;
-}
-
+/*
+ * By one thread: each mutant takes the mappings away, and a second processor that
+ * runs the same program has to be told every time.
+ */
 TEST_F_TIMEOUT(mutants, at_random, 600)
 {
-	struct worker w[2] = {};
-	pthread_t thread[2];
-	unsigned int i;
+	unsigned long n = self->first, end = n + self->count;
+	struct mig_stream *stream = malloc(sizeof(*stream));
+	const char *wrong = NULL;
+	int want;
 
+	ASSERT_NE(NULL, stream);
 	TH_LOG("%lu mutants, MUTANTS_SEED=%llu", self->count, self->seed);
-	for (i = 0; i < 2; i++) {
-		w[i].self = self;
-		w[i].target = &self->target[i];
-		w[i].nr = i;
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, work, &w[i]));
+	for (; !wrong && n < end; n++) {
+		want = make_mutant(stream, self->good, self->seed, n);
+		wrong = try_mutant(&self->target, stream, want);
 	}
-	for (i = 0; i < 2; i++) {
-		pthread_join(thread[i], NULL);
-		EXPECT_EQ(NULL, w[i].wrong)
-			TH_LOG("MUTANTS_SEED=%llu MUTANTS_FIRST=%lu MUTANTS_COUNT=1: %s",
-			       self->seed, w[i].bad, w[i].wrong);
+	free(stream);
+	EXPECT_EQ(NULL, wrong)
+		TH_LOG("MUTANTS_SEED=%llu MUTANTS_FIRST=%lu MUTANTS_COUNT=1: %s",
+		       self->seed, n - 1, wrong);
+	for (n = 0; n < NR_GOOD; n++) {
+		EXPECT_EQ(NULL, feed(self->target.dev, &self->good[n], 0));
+		ASSERT_EQ(0, self->target.reset(self->target.dev));
 	}
-	for (i = 0; i < 2; i++)
-		EXPECT_EQ(NULL, feed(self->target[i].dev, &self->good[i], 0));
 }
 
 /* A word of the stream with one value, checksums right or left wrong */
@@ -464,7 +439,7 @@ TEST_F_TIMEOUT(mutants, field_by_field, 600)
 	static const __s32 steps[] = { -4, -1, 1, 4, 1 << 16, 1 << 24 };
 	static const __u32 values[] = { 0, 0x7fffffff, ~0U };
 	struct mig_stream *good = &self->good[0];
-	struct target *target = &self->target[0];
+	struct target *target = &self->target;
 	const char *wrong = NULL;
 	unsigned int i, nr;
 	__u32 val;
