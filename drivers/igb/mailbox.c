@@ -107,8 +107,18 @@ static void guest_writes_mailbox(struct igb_vf *vf, u32 val)
 	igb_vf_write(vf, V2PMAILBOX, val);
 }
 
+static bool is_mailbox(u32 offset)
+{
+	return offset == V2PMAILBOX ||
+	       (offset >= VMBMEM(0) && offset < VMBMEM(IGB_VF_MBX_DWORDS));
+}
+
 static void guest_writes(struct igb_vf *vf, u32 offset, u32 val)
 {
+	/* A guest need not look at an answer before it writes over it. */
+	if (vf->mbx.pending && is_mailbox(offset))
+		look_at_mailbox(vf);
+
 	switch (offset) {
 	case V2PMAILBOX:
 		guest_writes_mailbox(vf, val);
