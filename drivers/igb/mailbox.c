@@ -274,7 +274,8 @@ static int exchange_once(struct igb_vf *vf, const u32 *msg, unsigned int len,
  *
  * Context: sleeps; the guest does not reach the VF.
  * Return: 0 where the PF has answered, be it yes or no; -EAGAIN where it has
- * read the message and does not answer; -ETIMEDOUT where it does nothing; -EIO.
+ * read the message and does not answer; -ETIMEDOUT where it does nothing, or
+ * nothing but write over the message; -EIO.
  */
 int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 			u32 *reply, unsigned int reply_len)
@@ -283,15 +284,19 @@ int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 	unsigned int i;
 	int ret;
 
-	do {
+	for (;;) {
 		ret = exchange_once(vf, msg, len, reply, end);
 		if (ret < 0)
 			return ret;
 		for (i = 1; !ret && i < reply_len; i++)
 			reply[i] = igb_vf_read(vf, VMBMEM(i));
 		igb_vf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
-	} while (ret == MSG_OVERWRITTEN);
-	return 0;
+		if (!ret)
+			return 0;
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		usleep_range(MBX_POLL_US, 2 * MBX_POLL_US);
+	}
 }
 
 /**
