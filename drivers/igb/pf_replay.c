@@ -124,9 +124,9 @@ static int tell_promisc(struct igb_vf *vf, const struct igb_pf_state *pf)
 	return ret;
 }
 
-static int tell_vlan(struct igb_vf *vf, unsigned int vid)
+static int tell_vlan(struct igb_vf *vf, unsigned int vid, bool add)
 {
-	u32 msg[2] = { first_dword(MSG_SET_VLAN, 1), vid };
+	u32 msg[2] = { first_dword(MSG_SET_VLAN, add), vid };
 	int ret;
 
 	ret = tell(vf, msg, -EPERM);
@@ -135,22 +135,29 @@ static int tell_vlan(struct igb_vf *vf, unsigned int vid)
 	return ret;
 }
 
-/* igb strips tags or not by whether the last VLAN it was told of is 0. */
+/*
+ * igb strips tags or not by whether the last VLAN it was told of is 0, be it to
+ * put the VF into it or to take it out.
+ */
 static int tell_vlans(struct igb_vf *vf, const struct igb_pf_state *pf)
 {
-	bool zero_last = pf->flags & IGB_VF_PF_VLAN0_LAST;
+	bool strip = pf->flags & IGB_VF_PF_STRIP;
+	bool zero = igb_pf_has_vlan(pf, 0);
 	unsigned int vid;
 	int ret = 0;
 
-	if (igb_pf_has_vlan(pf, 0) && !zero_last)
-		ret = tell_vlan(vf, 0);
+	if (zero && strip)
+		ret = tell_vlan(vf, 0, true);
 	vid = igb_pf_next_vlan(pf, 1);
+	/* None to put it into: to take it out of one has the same effect. */
+	if (!ret && strip && vid == IGB_VF_NR_VLANS)
+		ret = tell_vlan(vf, 1, false);
 	while (!ret && vid < IGB_VF_NR_VLANS) {
-		ret = tell_vlan(vf, vid);
+		ret = tell_vlan(vf, vid, true);
 		vid = igb_pf_next_vlan(pf, vid + 1);
 	}
-	if (!ret && igb_pf_has_vlan(pf, 0) && zero_last)
-		ret = tell_vlan(vf, 0);
+	if (!ret && zero && !strip)
+		ret = tell_vlan(vf, 0, true);
 	return ret;
 }
 

@@ -86,10 +86,11 @@ static void note_vlan(struct igb_pf_state *pf, const u32 *msg)
 	else if (vid)	/* the PF keeps VLAN 0 */
 		pf->vlans[vid / 8] &= ~bit;
 
+	/* Also where it was taken out of the VLAN */
 	if (vid)
-		pf->flags &= ~IGB_VF_PF_VLAN0_LAST;
+		pf->flags |= IGB_VF_PF_STRIP;
 	else if (INFO(msg[0]))
-		pf->flags |= IGB_VF_PF_VLAN0_LAST;
+		pf->flags &= ~IGB_VF_PF_STRIP;
 }
 
 /**

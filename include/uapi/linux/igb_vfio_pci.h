@@ -48,8 +48,8 @@ struct igb_vf_identity {
 #define IGB_VF_PF_MULTICAST	(1 << 2)
 #define IGB_VF_PF_LPE		(1 << 3)
 #define IGB_VF_PF_PROMISC	(1 << 4)
-/* The last VLAN message was for VLAN 0: the PF does not strip tags. */
-#define IGB_VF_PF_VLAN0_LAST	(1 << 5)
+/* The last VLAN message was for another VLAN than 0: the PF strips tags. */
+#define IGB_VF_PF_STRIP		(1 << 5)
 #define IGB_VF_PF_FLAGS		0x3f
 
 /**
