@@ -14,7 +14,8 @@ static u32 stream_crc(u32 crc, const void *data, size_t len)
 #ifdef __KERNEL__
 	return ~crc32_le(~crc, data, len);
 #else
-	return crc32(crc, data, len);
+	/* zlib takes a null pointer for the wish to begin anew. */
+	return len ? crc32(crc, data, len) : crc;
 #endif
 }
 
