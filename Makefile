@@ -14,7 +14,7 @@ release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
 run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check model test demo bench conformance-table help
+.PHONY: all clean install check model fuzz test demo bench conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -36,6 +36,9 @@ check:
 
 model:
 	$(lab) exec -- tools/model/run.sh
+
+fuzz:
+	$(lab) exec -- selftests/fuzz/run.sh fuzz $(or $(SECONDS),60)
 
 test:
 ifdef DEVICE
@@ -67,6 +70,7 @@ help:
 	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
 	@echo 'make model     searches the model of the state lock and resets for races and deadlocks'
+	@echo 'make fuzz      looks for streams and mailbox traffic that break the driver, SECONDS=60'
 	@echo 'make test      runs the selftests, several at once; T="NAME ..." runs some, KERNEL=backports the newest kernel'
 	@echo 'make test T=conformance DEVICE=mtty'
 	@echo '               runs the conformance suite on the sample driver of the kernel'

@@ -37,9 +37,10 @@ cmd_check()
 	done
 	run_check checkpatch checkpatch
 	run_check shellcheck shellcheck
+	run_check 'corpora of the fuzzer' fuzz
 	give_back
 	if [ ${#failed_checks[@]} -gt 0 ]; then
-		die "${#failed_checks[@]} of 4 checks failed."
+		die "${#failed_checks[@]} of 5 checks failed."
 	fi
 	say 'all checks passed'
 }
