@@ -3,7 +3,6 @@
 #include <kselftest_harness.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <sys/eventfd.h>
 
 #include "lib/check.h"
@@ -90,24 +89,10 @@ static int came(int event, int ms)
 	       (int)count : -1;
 }
 
-static sigjmp_buf bus_error;
-
-static void on_bus_error(int sig)
-{
-	(void)sig;
-	siglongjmp(bus_error, 1);
-}
-
 /* A register by way of its mapping: a guest would be killed by an error here */
 static int mapped_read(struct igbvf *vf, __u32 reg, __u32 *val)
 {
-	__u32 *page = vf->page[reg / 0x1000];
-
-	signal(SIGBUS, on_bus_error);
-	if (sigsetjmp(bus_error, 1))
-		return -EFAULT;
-	*val = mmio_read(&page[reg % 0x1000 / 4]);
-	return 0;
+	return mmio_try_read(&vf->page[reg / 0x1000][reg % 0x1000 / 4], val);
 }
 
 TEST_F(aer, region)
@@ -253,18 +238,6 @@ static void expect_error_state(struct __test_metadata *_metadata,
 		TH_LOG("config space is still blocked");
 }
 
-static void expect_dead(struct __test_metadata *_metadata, int fd, __u32 state)
-{
-	struct pollfd pfd = { .fd = fd };
-	char byte = 0;
-
-	EXPECT_EQ(-1, state == VFIO_DEVICE_STATE_RESUMING ?
-		      write(fd, &byte, 1) : read(fd, &byte, 1));
-	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(1, poll(&pfd, 1, 0));
-	EXPECT_TRUE(pfd.revents & POLLERR);
-}
-
 TEST_F_TIMEOUT(aer, fatal_in_each_state, 300)
 {
 	struct vfio_mig_error *error = &self->ext.error;
@@ -314,20 +287,6 @@ TEST_F_TIMEOUT(aer, fatal_twice, 180)
 	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
 }
 
-static int reset_by_sysfs(const char *bdf)
-{
-	char path[128];
-	FILE *file;
-	int ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	file = fopen(path, "w");
-	if (!file)
-		return -errno;
-	ret = fputs("1", file) < 0 ? -EIO : 0;
-	return fclose(file) ? -errno : ret;
-}
-
 /* A reset that is not VFIO's gives the registers back as well */
 TEST_F_TIMEOUT(aer, reset_by_administrator, 120)
 {
@@ -336,7 +295,7 @@ TEST_F_TIMEOUT(aer, reset_by_administrator, 120)
 	ASSERT_EQ(0, inject_error(self->dev->bdf, AER_FATAL, header_log));
 	EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS));
 	expect_error_state(_metadata, &self->vf);
-	ASSERT_EQ(0, reset_by_sysfs(self->dev->bdf));
+	ASSERT_EQ(0, lab_reset_by_sysfs(self->dev->bdf));
 	EXPECT_STATE(self->dev, VFIO_DEVICE_STATE_RUNNING);
 	EXPECT_EQ(0, mapped_read(&self->vf, VTEIMS, &val));
 	EXPECT_NE(0xffffffff, val)

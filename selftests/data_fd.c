@@ -38,19 +38,6 @@ static int poll_now(int fd)
 	return poll(&pfd, 1, 0) < 0 ? -errno : pfd.revents;
 }
 
-/* An fd of a transfer that is over says so at once, and for good */
-static void expect_dead(struct __test_metadata *_metadata, int fd, bool saving)
-{
-	char byte = 0;
-	int ret;
-
-	ret = saving ? read(fd, &byte, 1) : write(fd, &byte, 1);
-	EXPECT_EQ(-1, ret);
-	EXPECT_EQ(ENODEV, errno);
-	EXPECT_TRUE(poll_now(fd) & POLLERR)
-		TH_LOG("poll gives %#x", poll_now(fd));
-}
-
 TEST_F(data_fd, byte_by_byte)
 {
 	__u8 byte;
@@ -159,12 +146,12 @@ TEST_F(data_fd, dies_with_its_state)
 
 	GO_FD(self->dev, VFIO_DEVICE_STATE_STOP_COPY, &saving);
 	GO(self->dev, VFIO_DEVICE_STATE_STOP);
-	expect_dead(_metadata, saving, true);
+	expect_dead(_metadata, saving, VFIO_DEVICE_STATE_STOP_COPY);
 
 	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &resuming);
 	ASSERT_EQ(0, mig_write(resuming, self->stream.data, self->stream.len));
 	GO(self->dev, VFIO_DEVICE_STATE_STOP);
-	expect_dead(_metadata, resuming, false);
+	expect_dead(_metadata, resuming, VFIO_DEVICE_STATE_RESUMING);
 	close(saving);
 	close(resuming);
 }
@@ -175,16 +162,16 @@ TEST_F(data_fd, dies_with_the_device)
 
 	GO_FD(self->dev, VFIO_DEVICE_STATE_STOP_COPY, &saving);
 	lab_close(&self->lab);
-	expect_dead(_metadata, saving, true);
+	expect_dead(_metadata, saving, VFIO_DEVICE_STATE_STOP_COPY);
 
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
 	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &resuming);
 	lab_close(&self->lab);
-	expect_dead(_metadata, resuming, false);
+	expect_dead(_metadata, resuming, VFIO_DEVICE_STATE_RESUMING);
 
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
-	expect_dead(_metadata, saving, true);
-	expect_dead(_metadata, resuming, false);
+	expect_dead(_metadata, saving, VFIO_DEVICE_STATE_STOP_COPY);
+	expect_dead(_metadata, resuming, VFIO_DEVICE_STATE_RESUMING);
 	close(saving);
 	close(resuming);
 }
@@ -199,13 +186,13 @@ TEST_F(data_fd, outlives_the_binding)
 	GO_FD(self->dev, VFIO_DEVICE_STATE_STOP_COPY, &saving);
 	lab_close(&self->lab);
 	ASSERT_EQ(0, lab_rebind(bdf));
-	expect_dead(_metadata, saving, true);
+	expect_dead(_metadata, saving, VFIO_DEVICE_STATE_STOP_COPY);
 
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
 	GO_FD(self->dev, VFIO_DEVICE_STATE_RESUMING, &resuming);
 	lab_close(&self->lab);
 	ASSERT_EQ(0, lab_rebind(bdf));
-	expect_dead(_metadata, resuming, false);
+	expect_dead(_metadata, resuming, VFIO_DEVICE_STATE_RESUMING);
 	close(saving);
 	close(resuming);
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
@@ -222,10 +209,10 @@ TEST_F(data_fd, sessions_are_apart)
 	GO(self->dev, VFIO_DEVICE_STATE_STOP);
 	GO_FD(self->dev, VFIO_DEVICE_STATE_STOP_COPY, &second);
 	EXPECT_NE(first, second);
-	expect_dead(_metadata, first, true);
+	expect_dead(_metadata, first, VFIO_DEVICE_STATE_STOP_COPY);
 	EXPECT_EQ(0, mig_read(second, &again));
 	EXPECT_EQ(self->stream.len, again.len);
-	expect_dead(_metadata, first, true);
+	expect_dead(_metadata, first, VFIO_DEVICE_STATE_STOP_COPY);
 	close(first);
 	close(second);
 }

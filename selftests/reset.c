@@ -51,20 +51,6 @@ FIXTURE_TEARDOWN(reset)
 	lab_close(&self->lab);
 }
 
-static void expect_dead(struct __test_metadata *_metadata, int fd, __u32 state)
-{
-	struct pollfd pfd = { .fd = fd };
-	char byte = 0;
-	int ret;
-
-	ret = state == VFIO_DEVICE_STATE_RESUMING ? write(fd, &byte, 1) :
-						    read(fd, &byte, 1);
-	EXPECT_EQ(-1, ret);
-	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(1, poll(&pfd, 1, 0));
-	EXPECT_TRUE(pfd.revents & POLLERR);
-}
-
 TEST_F_TIMEOUT(reset, from_each_state, 60)
 {
 	unsigned int i;

@@ -6,6 +6,10 @@
 #ifndef SELFTESTS_LIB_CHECK_H
 #define SELFTESTS_LIB_CHECK_H
 
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include "lab.h"
 #include "migrate.h"
 
@@ -60,6 +64,20 @@ do {									\
 		TH_LOG("entering %s gives a data_fd",			\
 		       vfio_mig_state_name(__to));			\
 } while (0)
+
+/* The data_fd of a session that is over, got by going to @state, says so at once */
+static inline void expect_dead(struct __test_metadata *_metadata, int fd,
+			       __u32 state)
+{
+	struct pollfd pfd = { .fd = fd };
+	char byte = 0;
+
+	EXPECT_EQ(-1, state == VFIO_DEVICE_STATE_RESUMING ?
+		      write(fd, &byte, 1) : read(fd, &byte, 1));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_TRUE(pfd.revents & POLLERR);
+}
 
 /*
  * For FIXTURE_SETUP: opens VFs, or says why the test is skipped and returns

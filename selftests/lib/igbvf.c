@@ -2,6 +2,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -59,6 +62,55 @@ static void breathe(void)
 	struct timespec ts = { .tv_nsec = 20000 };
 
 	nanosleep(&ts, NULL);
+}
+
+struct fault {
+	sigjmp_buf env;
+};
+
+static __thread struct fault *on_fault;
+static pthread_once_t catching = PTHREAD_ONCE_INIT;
+
+static void bus_error(int sig)
+{
+	if (on_fault)
+		siglongjmp(on_fault->env, 1);
+	signal(sig, SIG_DFL);
+}
+
+static void catch_bus_errors(void)
+{
+	signal(SIGBUS, bus_error);
+}
+
+int mmio_try_read(const __u32 *reg, __u32 *val)
+{
+	struct fault fault;
+
+	pthread_once(&catching, catch_bus_errors);
+	if (sigsetjmp(fault.env, 1)) {
+		on_fault = NULL;
+		return -EFAULT;
+	}
+	on_fault = &fault;
+	*val = mmio_read(reg);
+	on_fault = NULL;
+	return 0;
+}
+
+int mmio_try_write(__u32 *reg, __u32 val)
+{
+	struct fault fault;
+
+	pthread_once(&catching, catch_bus_errors);
+	if (sigsetjmp(fault.env, 1)) {
+		on_fault = NULL;
+		return -EFAULT;
+	}
+	on_fault = &fault;
+	mmio_write(reg, val);
+	on_fault = NULL;
+	return 0;
 }
 
 static void unmap_pages(struct igbvf *vf)

@@ -134,6 +134,10 @@ static inline void mmio_write(__u32 *reg, __u32 val)
 	__atomic_store_n(reg, val, __ATOMIC_RELAXED);
 }
 
+/* The same, but -EFAULT where the access ends in SIGBUS */
+int mmio_try_read(const __u32 *reg, __u32 *val);
+int mmio_try_write(__u32 *reg, __u32 val);
+
 int igbvf_open(struct igbvf *vf, struct vfio_dev *dev);
 void igbvf_close(struct igbvf *vf);
 int igbvf_move(struct igbvf *vf, struct vfio_dev *dev);

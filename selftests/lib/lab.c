@@ -12,7 +12,7 @@
 #define CARRIER_MS	10000
 
 /* The name of the nth VF of VFMIG_VFS */
-static bool vf_name(unsigned int nth, char *bdf, size_t size)
+bool lab_vf_name(unsigned int nth, char *bdf, size_t size)
 {
 	const char *names = getenv("VFMIG_VFS");
 	size_t len;
@@ -36,7 +36,7 @@ unsigned int lab_vf_count(void)
 	unsigned int nr = 0;
 	char bdf[16];
 
-	while (vf_name(nr, bdf, sizeof(bdf)))
+	while (lab_vf_name(nr, bdf, sizeof(bdf)))
 		nr++;
 	return nr;
 }
@@ -60,7 +60,7 @@ int lab_open(struct lab *lab, unsigned int nr)
 
 	while (lab->nr < nr) {
 		ret = -ENODEV;
-		if (vf_name(lab->nr, bdf, sizeof(bdf)))
+		if (lab_vf_name(lab->nr, bdf, sizeof(bdf)))
 			ret = vfio_open(&lab->vf[lab->nr], &lab->iommu, bdf);
 		if (ret) {
 			lab_close(lab);
@@ -124,13 +124,22 @@ int lab_rebind(const char *bdf)
 	return ret ? ret : put("/sys/bus/pci/drivers_probe", bdf);
 }
 
+/* What an administrator does */
+int lab_reset_by_sysfs(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	return put(path, "1");
+}
+
 /* Gives a VF to another driver, which need not be loaded */
 int lab_bind(unsigned int nth, const char *driver)
 {
 	char cmd[64], path[PATH_MAX], name[32], bdf[16];
 	int ret;
 
-	if (!vf_name(nth, bdf, sizeof(bdf)))
+	if (!lab_vf_name(nth, bdf, sizeof(bdf)))
 		return -ENODEV;
 	snprintf(cmd, sizeof(cmd), "modprobe -q %s", driver);
 	if (system(cmd) < 0)

@@ -18,11 +18,13 @@ struct lab {
 };
 
 unsigned int lab_vf_count(void);
+bool lab_vf_name(unsigned int nth, char *bdf, size_t size);
 const char *lab_netdev(void);
 int lab_open(struct lab *lab, unsigned int nr);
 void lab_close(struct lab *lab);
 bool lab_plain_driver(struct lab *lab);
 int lab_rebind(const char *bdf);
+int lab_reset_by_sysfs(const char *bdf);
 int lab_bind(unsigned int nth, const char *driver);
 int lab_load(const char *name);
 int lab_pretend_reset(const struct vfio_dev *dev);

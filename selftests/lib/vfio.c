@@ -216,7 +216,8 @@ static int find_pcie_cap(struct vfio_dev *dev, __u8 *pos)
 
 	ret = vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX,
 			       PCI_CAPABILITY_LIST, pos, sizeof(*pos));
-	while (!ret && *pos) {
+	/* All ones: the device is not there just now */
+	while (!ret && *pos && *pos != 0xff) {
 		ret = vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX, *pos,
 				       &header, sizeof(header));
 		if (ret)
