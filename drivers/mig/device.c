@@ -85,10 +85,31 @@ static int map_registers(struct vfio_mig_device *mdev)
 	return 0;
 }
 
-/* From here on errors and resets are acted on. */
-static void set_opened(struct vfio_mig_device *mdev)
+/* Whether it can be opened, and what to tell by later that it still could. */
+static int begin_open(struct vfio_mig_device *mdev, unsigned int *blocks)
+{
+	int ret;
+
+	down_read(&mdev->gate.lock);
+	*blocks = mdev->gate.blocks;
+	ret = mdev->gate.blocked ? -EIO : 0;
+	up_read(&mdev->gate.lock);
+	return ret;
+}
+
+/*
+ * From here on errors and resets are acted on. What VFIO has read of config space
+ * may be worth nothing if a fatal error came before, whose recovery knew of no user.
+ */
+static int set_opened(struct vfio_mig_device *mdev, unsigned int blocks)
 {
 	vfio_mig_lock(mdev);
+	if (READ_ONCE(mdev->gate.blocks) != blocks) {
+		vfio_mig_unlock(mdev);
+		kfree(mdev->core.pci_saved_state);
+		mdev->core.pci_saved_state = NULL;
+		return -EIO;
+	}
 	down_read(&mdev->core.memory_lock);
 	mutex_lock(&mdev->trap_lock);
 	mdev->opened = true;
@@ -98,10 +119,8 @@ static void set_opened(struct vfio_mig_device *mdev)
 	up_read(&mdev->core.memory_lock);
 	if (mdev->ops)
 		vfio_mig_do_reset(mdev);
-	/* An error that came while the device was being opened ends this life too. */
-	if (mdev->ops && READ_ONCE(mdev->gate.blocked))
-		vfio_mig_enter_error(mdev);
 	vfio_mig_unlock(mdev);
+	return 0;
 }
 
 /**
@@ -109,16 +128,18 @@ static void set_opened(struct vfio_mig_device *mdev)
  * @vdev: the device
  *
  * Context: may sleep.
- * Return: 0 with the device in state RUNNING, or an errno.
+ * Return: 0 with the device in state RUNNING; -EIO while an error is being
+ * recovered, or where one came meanwhile; or an errno.
  */
 int vfio_mig_open_device(struct vfio_device *vdev)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
+	unsigned int blocks;
 	int ret;
 
-	if (READ_ONCE(mdev->gate.blocked))
-		return -EIO;
-	ret = vfio_mig_gate_get_ones(mdev);
+	ret = begin_open(mdev, &blocks);
+	if (!ret)
+		ret = vfio_mig_gate_get_ones(mdev);
 	if (ret)
 		return ret;
 	ret = vfio_pci_core_enable(&mdev->core);
@@ -131,7 +152,9 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 		goto err_disable;
 
 	vfio_mig_forget_error(mdev);
-	set_opened(mdev);
+	ret = set_opened(mdev, blocks);
+	if (ret)
+		goto err_disable;
 	vfio_pci_core_finish_enable(&mdev->core);
 	return 0;
 

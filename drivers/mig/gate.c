@@ -154,6 +154,7 @@ void vfio_mig_block(struct vfio_mig_device *mdev)
 
 	down_write(&gate->lock);
 	WRITE_ONCE(gate->blocked, true);
+	WRITE_ONCE(gate->blocks, gate->blocks + 1);
 	zap_all_bars(mdev);
 	up_write(&gate->lock);
 	drain_accesses(mdev);

@@ -110,6 +110,7 @@ enum vfio_mig_view {
  * @view: changed to VFIO_MIG_OPEN under @ones_lock with the state lock held, or by
  *	a reset; to anything else under @lock with the state lock held
  * @blocked: an error is being recovered: nothing reaches any BAR, nor config space
+ * @blocks: how often it has been blocked; changed under @lock
  * @ones: the page of ones, from open_device to close_device
  * @core_vm_ops: vfio-pci's own handlers of faults on a mapped BAR
  * @dropped: register writes dropped while the gate was not open
@@ -119,6 +120,7 @@ struct vfio_mig_gate {
 	struct mutex ones_lock;
 	enum vfio_mig_view view;
 	bool blocked;
+	unsigned int blocks;
 	struct page *ones;
 	const struct vm_operations_struct *core_vm_ops;
 	atomic64_t dropped;
