@@ -123,6 +123,16 @@ static int set_opened(struct vfio_mig_device *mdev, unsigned int blocks)
 	return 0;
 }
 
+/*
+ * VFIO resets a device that is closed, and for one that does not answer the PCI
+ * core waits a minute. This one is reset before anybody uses it next.
+ */
+static void dont_reset_if_blocked(struct vfio_mig_device *mdev)
+{
+	if (READ_ONCE(mdev->gate.blocked))
+		mdev->core.reset_works = false;
+}
+
 /**
  * vfio_mig_open_device() - the open_device callback
  * @vdev: the device
@@ -160,6 +170,7 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 
 err_disable:
 	mdev->io = NULL;
+	dont_reset_if_blocked(mdev);
 	vfio_pci_core_disable(&mdev->core);
 err_ones:
 	vfio_mig_gate_put_ones(mdev);
@@ -195,6 +206,7 @@ void vfio_mig_close_device(struct vfio_device *vdev)
 
 	set_closed(mdev);
 	vfio_mig_release_irqs(mdev);
+	dont_reset_if_blocked(mdev);
 	vfio_pci_core_close_device(vdev);
 	vfio_mig_gate_put_ones(mdev);
 }
