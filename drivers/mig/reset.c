@@ -171,6 +171,9 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 
 	if (!mdev->ops)
 		return;
+	/* What is being recovered stays lost: the device may not even be there. */
+	if (READ_ONCE(mdev->gate.blocked))
+		return;
 
 	/* An arc that a reset by sysfs has found at work ends first. */
 	mutex_lock(&mdev->trap_lock);
