@@ -154,13 +154,24 @@ static int set_irq(struct vfio_mig_device *mdev, unsigned int irq,
 	return 0;
 }
 
+/*
+ * The PCI core sets interrupts up by what config space says of them, and a device
+ * that is being recovered says all ones.
+ */
+static bool may_set(struct vfio_mig_device *mdev, const struct vfio_irq_set *hdr)
+{
+	return hdr->index > VFIO_PCI_MSIX_IRQ_INDEX || !hdr->count ||
+	       !READ_ONCE(mdev->gate.blocked);
+}
+
 /**
  * vfio_mig_set_irqs() - VFIO_DEVICE_SET_IRQS
  * @mdev: the device
  * @arg: the user's struct vfio_irq_set
  *
  * Context: may sleep.
- * Return: 0 or an errno.
+ * Return: 0; -EBUSY while an error is being recovered, unless it is to take
+ * interrupts away, or for an index that needs no device; or an errno.
  */
 long vfio_mig_set_irqs(struct vfio_mig_device *mdev,
 		       struct vfio_irq_set __user *arg)
@@ -172,6 +183,8 @@ long vfio_mig_set_irqs(struct vfio_mig_device *mdev,
 
 	if (copy_from_user(&hdr, arg, minsz))
 		return -EFAULT;
+	if (!may_set(mdev, &hdr))
+		return -EBUSY;
 	if (hdr.index < VFIO_PCI_NUM_IRQS)
 		return vfio_pci_core_ioctl(&mdev->core.vdev, VFIO_DEVICE_SET_IRQS,
 					   (unsigned long)arg);
