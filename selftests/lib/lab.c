@@ -181,6 +181,15 @@ int lab_pretend_reset(const struct vfio_dev *dev)
 	return put("/sys/module/pretend_reset/parameters/device", dev->bdf);
 }
 
+/* One of a driver's error handlers is called; the device is left alone */
+int lab_pretend_error(const char *bdf, const char *handler)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s %s", bdf, handler);
+	return put("/sys/module/pretend_error/parameters/call", what);
+}
+
 int lab_vf_number(const struct vfio_dev *dev)
 {
 	const char *pf = getenv("VFMIG_PF");

@@ -28,6 +28,7 @@ int lab_reset_by_sysfs(const char *bdf);
 int lab_bind(unsigned int nth, const char *driver);
 int lab_load(const char *name);
 int lab_pretend_reset(const struct vfio_dev *dev);
+int lab_pretend_error(const char *bdf, const char *handler);
 
 /* The PF's number for a VF, as in "ip link set PF vf NUMBER" */
 int lab_vf_number(const struct vfio_dev *dev);
