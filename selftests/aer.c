@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include "lib/check.h"
 #include "lib/ext.h"
@@ -448,6 +449,116 @@ TEST_F_TIMEOUT(aer, under_fire, 180)
 	EXPECT_EQ(NULL, users[1].bad)
 		TH_LOG("%s", users[1].bad);
 	EXPECT_LT(0, users[1].blocked);
+	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
+}
+
+/* A VF that recovers along with another one, whose tenant it has never heard of */
+struct neighbour {
+	struct vfio_iommu iommu;
+	struct vfio_dev dev;
+	struct igbvf vf;
+	int event[2];
+};
+
+static const char *move_in(struct neighbour *n, const char *bdf)
+{
+	struct vfio_mig_ext ext;
+
+	n->event[0] = eventfd(0, EFD_NONBLOCK);
+	n->event[1] = eventfd(0, EFD_NONBLOCK);
+	if (vfio_iommu_open(&n->iommu) || vfio_open(&n->dev, &n->iommu, bdf) ||
+	    igbvf_open(&n->vf, &n->dev) || ext_read(&n->dev, &ext))
+		return "the neighbour cannot open its VF";
+	if (watch(&n->dev, VFIO_PCI_ERR_IRQ_INDEX, n->event[0]) ||
+	    watch(&n->dev, ext.irq_recovered, n->event[1]))
+		return "the neighbour cannot set its eventfds";
+	if (flow_start(&n->vf, mac_b))
+		return "the neighbour's VF does not start";
+	return NULL;
+}
+
+static const char *live_through_it(struct neighbour *n)
+{
+	__u32 val;
+
+	if (came(n->event[0], RECOVERY_MS) != 1)
+		return "the neighbour is not told of the error";
+	if (came(n->event[1], RECOVERY_MS) != 1)
+		return "the neighbour is not told of the end of the recovery";
+	if (vfio_mig_get_state(&n->dev) != VFIO_DEVICE_STATE_ERROR)
+		return "the neighbour's VF is not in ERROR";
+	if (mapped_read(&n->vf, VTEIMS, &val) || val != 0xffffffff)
+		return "the neighbour's registers are not all ones";
+	if (reset_soon(&n->dev) || vfio_enable(&n->dev) || lab_pf_up() ||
+	    vfio_mig_get_state(&n->dev) != VFIO_DEVICE_STATE_RUNNING)
+		return "the neighbour's VF does not come back";
+	/* As start_anew() */
+	if (flow_start(&n->vf, mac_b) &&
+	    (lab_pf_down() || lab_pf_up() || flow_start(&n->vf, mac_b)))
+		return "the neighbour's VF does not start again";
+	return NULL;
+}
+
+static void be_neighbour(const char *bdf, int pipe)
+{
+	struct neighbour n = {};
+	const char *wrong = move_in(&n, bdf);
+
+	if (write(pipe, "", 1) != 1)
+		_exit(1);
+	if (!wrong)
+		wrong = live_through_it(&n);
+	if (wrong && write(pipe, wrong, strlen(wrong)) < 0)
+		_exit(1);
+	_exit(!!wrong);
+}
+
+FIXTURE(neighbours) {
+	struct lab lab;
+	struct igbvf vf;
+	struct peer peer;
+};
+
+FIXTURE_SETUP(neighbours)
+{
+	if (lab_vf_count() < 2)
+		SKIP(return, "needs 2 VFs");
+	if (!lab_setup(_metadata, &self->lab, 1, true))
+		return;
+	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
+	ASSERT_EQ(0, igbvf_open(&self->vf, &self->lab.vf[0]));
+	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
+}
+
+FIXTURE_TEARDOWN(neighbours)
+{
+	lab_pf_up();
+	igbvf_close(&self->vf);
+	peer_close(&self->peer);
+	lab_close(&self->lab);
+}
+
+TEST_F_TIMEOUT(neighbours, each_is_told, 120)
+{
+	char bdf[16], wrong[128] = "";
+	int ends[2], status;
+	pid_t pid;
+
+	lab_vf_name(1, bdf, sizeof(bdf));
+	ASSERT_EQ(0, pipe(ends));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		be_neighbour(bdf, ends[1]);
+	close(ends[1]);
+	ASSERT_EQ(1, read(ends[0], wrong, 1));
+	ASSERT_EQ(0, inject_error(self->lab.vf[0].bdf, AER_FATAL, header_log));
+	/* Nothing, if nothing is wrong */
+	EXPECT_EQ(0, read(ends[0], wrong, sizeof(wrong) - 1))
+		TH_LOG("%s", wrong);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(ends[0]);
 	expect_reset_mends(_metadata, &self->vf, mac_a, &self->peer);
 }
 

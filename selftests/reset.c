@@ -12,6 +12,7 @@
 #include "lib/flow.h"
 
 #define ROUNDS		10000
+#define SHORT_ROUNDS	2000
 #define STALL_SECONDS	20
 #define WAKE_MS		5000
 
@@ -270,14 +271,18 @@ TEST_F(guest_reset, keeps_the_state)
 		TH_LOG("VTCTRL.RST had turned the queue off");
 }
 
-/* The race: two threads that change states, one that resets */
+/* The race: threads that change states, and use what they get, and one that resets */
 struct race {
 	struct vfio_dev *dev;
+	struct igbvf *vf;
 	const struct mig_stream *stream;
+	unsigned int limit;	/* of rounds */
+	int fd;			/* the last data_fd once more, or -1 */
 	unsigned int rounds;	/* SET_STATEs that succeeded */
 	unsigned int refused;	/* and that did not, having no stream */
 	unsigned int transfers;	/* data_fds used to the end */
 	unsigned int resets;
+	unsigned int uses;
 	bool bad;
 	char what[128];
 };
@@ -285,7 +290,7 @@ struct race {
 static bool race_over(struct race *race)
 {
 	return __atomic_load_n(&race->bad, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&race->rounds, __ATOMIC_RELAXED) >= ROUNDS;
+	       __atomic_load_n(&race->rounds, __ATOMIC_RELAXED) >= race->limit;
 }
 
 static __printf(2, 3)
@@ -308,6 +313,7 @@ static void race_transfer(struct race *race, __u32 state, int fd,
 	size_t len;
 	int ret;
 
+	close(__atomic_exchange_n(&race->fd, dup(fd), __ATOMIC_SEQ_CST));
 	if (state != VFIO_DEVICE_STATE_RESUMING) {
 		ret = mig_read(fd, &now);
 		/* PRE_COPY has no end */
@@ -383,6 +389,63 @@ static void *race_resetter(void *arg)
 	return NULL;
 }
 
+/* Whoever else has the data_fd: poll(), read(), ioctl(), and perhaps the last close() */
+static void use_fd(struct race *race, int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN | POLLOUT };
+	struct vfio_precopy_info info;
+	char buf[16];
+	int ret;
+
+	ret = read(fd, buf, sizeof(buf)) < 0 ? -errno : 0;
+	if (ret && ret != -ENODEV && ret != -ENOMSG && ret != -EBADF)
+		race_bad(race, "read: %s", strerror(-ret));
+	if (poll(&pfd, 1, 0) < 0)
+		race_bad(race, "poll: %s", strerror(errno));
+	if (ret == -ENODEV && !(pfd.revents & POLLERR))
+		race_bad(race, "poll of a dead data_fd: %#x", pfd.revents);
+	ret = mig_precopy_info(fd, &info);
+	if (ret && ret != -ENODEV && ret != -EINVAL && ret != -ENOTTY)
+		race_bad(race, "VFIO_MIG_GET_PRECOPY_INFO: %s", strerror(-ret));
+	close(fd);
+}
+
+/* The guest, by mapped pages and by trapped accesses, and a second VMM thread */
+static void *race_user(void *arg)
+{
+	struct race *race = arg;
+	__u32 *reg = &race->vf->page[1][(VTEIMS - 0x1000) / 4];
+	__u32 val;
+	int fd;
+
+	while (!race_over(race)) {
+		mmio_try_read(reg, &val);
+		if (vfio_region_read(race->dev, VFIO_PCI_BAR0_REGION_INDEX,
+				     VTSTATUS, &val, sizeof(val)))
+			race_bad(race, "a register cannot be read");
+		fd = __atomic_exchange_n(&race->fd, -1, __ATOMIC_SEQ_CST);
+		if (fd >= 0)
+			use_fd(race, fd);
+		__atomic_add_fetch(&race->uses, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* The driver's side of a reset, as often as it goes */
+static void *race_pretender(void *arg)
+{
+	struct race *race = arg;
+	unsigned int seed = 1;
+
+	while (!race_over(race)) {
+		if (lab_pretend_reset(race->dev))
+			race_bad(race, "a pretended reset fails");
+		__atomic_add_fetch(&race->resets, 1, __ATOMIC_RELAXED);
+		usleep(rand_r(&seed) % 1000);
+	}
+	return NULL;
+}
+
 FIXTURE(race) {
 	struct lab lab;
 	struct igbvf vf;
@@ -425,43 +488,87 @@ static bool race_watch(struct race *race)
 	return true;
 }
 
-TEST_F_TIMEOUT(race, resets_and_states, 300)
+#define race_data FIXTURE_DATA(race)
+
+/* All of @threads until the race is over */
+static void run_race(struct __test_metadata *_metadata, struct race *race,
+		     void *(**threads)(void *arg), unsigned int nr)
 {
-	struct race race = {
-		.dev = &self->lab.vf[0],
-		.stream = &self->stream,
-	};
-	pthread_t thread[3];
+	pthread_t thread[4];
 	unsigned int i;
 
-	ASSERT_EQ(0, pthread_create(&thread[0], NULL, race_setter, &race));
-	ASSERT_EQ(0, pthread_create(&thread[1], NULL, race_setter, &race));
-	ASSERT_EQ(0, pthread_create(&thread[2], NULL, race_resetter, &race));
-	if (!race_watch(&race)) {
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, threads[i], race));
+	if (!race_watch(race)) {
 		TH_LOG("nothing moves for %u s: %u rounds, %u resets",
-		       STALL_SECONDS, race.rounds, race.resets);
+		       STALL_SECONDS, race->rounds, race->resets);
 		_exit(KSFT_FAIL);
 	}
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < nr; i++)
 		pthread_join(thread[i], NULL);
+	close(race->fd);
 
-	TH_LOG("%u rounds, %u transfers, %u refused, %u resets", race.rounds,
-	       race.transfers, race.refused, race.resets);
-	ASSERT_FALSE(race.bad)
-		TH_LOG("%s", race.what);
-	EXPECT_LE(ROUNDS, race.rounds);
-	EXPECT_LT(ROUNDS / 10, race.transfers);
-	EXPECT_LT(20, race.resets);
+	TH_LOG("%u rounds, %u transfers, %u refused, %u resets, %u uses",
+	       race->rounds, race->transfers, race->refused, race->resets,
+	       race->uses);
+	ASSERT_FALSE(race->bad)
+		TH_LOG("%s", race->what);
+}
 
-	ASSERT_EQ(0, vfio_reset(race.dev));
-	EXPECT_STATE(race.dev, VFIO_DEVICE_STATE_RUNNING);
+static void expect_good_as_new(struct __test_metadata *_metadata,
+			       race_data *self)
+{
+	struct vfio_dev *dev = &self->lab.vf[0];
+
+	ASSERT_EQ(0, vfio_reset(dev));
+	EXPECT_STATE(dev, VFIO_DEVICE_STATE_RUNNING);
 	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
 	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 1, 5));
 	EXPECT_EQ(0, flow_to_peer(&self->vf, 0, &self->peer, 1, 5));
-	ASSERT_EQ(0, mig_save(race.dev, &self->stream));
-	EXPECT_EQ(0, mig_load(race.dev, &self->stream,
-			      VFIO_DEVICE_STATE_RUNNING));
+	ASSERT_EQ(0, mig_save(dev, &self->stream));
+	EXPECT_EQ(0, mig_load(dev, &self->stream, VFIO_DEVICE_STATE_RUNNING));
 	EXPECT_EQ(0, flow_from_peer(&self->vf, &self->peer, 9, 5));
+}
+
+TEST_F_TIMEOUT(race, resets_and_states, 300)
+{
+	void *(*threads[])(void *arg) = {
+		race_setter, race_setter, race_resetter,
+	};
+	struct race race = {
+		.dev = &self->lab.vf[0],
+		.stream = &self->stream,
+		.limit = ROUNDS,
+		.fd = -1,
+	};
+
+	run_race(_metadata, &race, threads, 3);
+	EXPECT_LE(ROUNDS, race.rounds);
+	EXPECT_LT(ROUNDS / 10, race.transfers);
+	EXPECT_LT(20, race.resets);
+	expect_good_as_new(_metadata, self);
+}
+
+TEST_F_TIMEOUT(race, resets_and_everything, 120)
+{
+	void *(*threads[])(void *arg) = {
+		race_setter, race_setter, race_user, race_pretender,
+	};
+	struct race race = {
+		.dev = &self->lab.vf[0],
+		.vf = &self->vf,
+		.stream = &self->stream,
+		.limit = SHORT_ROUNDS,
+		.fd = -1,
+	};
+
+	if (lab_load("pretend_reset"))
+		SKIP(return, "pretend_reset.ko is not to be had");
+	run_race(_metadata, &race, threads, 4);
+	EXPECT_LT(0, race.transfers);
+	EXPECT_LT(SHORT_ROUNDS / 20, race.resets);
+	EXPECT_LT(SHORT_ROUNDS / 20, race.uses);
+	expect_good_as_new(_metadata, self);
 }
 
 TEST_HARNESS_MAIN
