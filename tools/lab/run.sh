@@ -31,6 +31,8 @@ that fails the run. The log, and all output, is kept in a directory under build/
   --share DIR               a directory of the host that COMMAND can write to
   --timeout SECONDS         how long the machine may run; not for "shell" (default: 900)
   --kvm                     uses KVM, which has to support nested virtualization
+  --cpus N                  how many processors it has, 1 or 2 (default: 2)
+  --append ARGUMENTS        more of them for the kernel
 
 COMMAND finds in its environment:
   VFMIG_PF, VFMIG_PF_NETDEV   the PCI address and the network interface of the physical function
@@ -53,6 +55,8 @@ parse_run_options()
 	driver=igb_vfio_pci
 	share=
 	timeout=900
+	cpus=2
+	append=
 	accel=${VFMIG_ACCEL:-tcg}
 	command=()
 
@@ -72,7 +76,7 @@ parse_run_options()
 			run_usage
 			exit 0
 			;;
-		--kernel | --vfs | --mac | --driver | --share | --timeout)
+		--kernel | --vfs | --mac | --driver | --share | --timeout | --cpus | --append)
 			[ $# -gt 1 ] || die "$1 needs a value; see 'lab run --help'."
 			;;
 		*)
@@ -86,6 +90,8 @@ parse_run_options()
 		--driver)	driver=$2 ;;
 		--share)	share=$2 ;;
 		--timeout)	timeout=$2 ;;
+		--cpus)		cpus=$2 ;;
+		--append)	append=$2 ;;
 		esac
 		shift 2
 	done
@@ -99,6 +105,7 @@ check_run_options()
 	check_kernel_name "$kernel"
 	{ is_number "$vfs" && [ "$vfs" -le 7 ]; } || die "--vfs takes 0 to 7, not '$vfs'."
 	{ is_number "$timeout" && [ "$timeout" -gt 0 ]; } || die "--timeout takes a number of seconds, not '$timeout'."
+	[[ $cpus == [12] ]] || die "--cpus takes 1 or 2, not '$cpus'."
 	for mac in "${macs[@]}"; do
 		{ [[ $mac =~ ^[0-6]=([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$ ]] && [ "${mac%%=*}" -lt "$vfs" ]; } ||
 			die "--mac takes VF=ADDRESS for one of the $vfs virtual functions, not '$mac'."
@@ -173,9 +180,9 @@ qemu_command()
 		accel=tcg,thread=multi,tb-size=1024
 	fi
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		-machine "$machine" -accel "$accel" -cpu "$cpu" -smp 2 -m "${VFMIG_MEM:-6G}"
+		-machine "$machine" -accel "$accel" -cpu "$cpu" -smp "$cpus" -m "${VFMIG_MEM:-6G}"
 		-kernel "/boot/vmlinuz-$release" -initrd "$run/initrd"
-		-append "console=ttyS0 panic=-1 log_buf_len=16M net.ifnames=0 intel_iommu=on iommu.passthrough=0"
+		-append "console=ttyS0 panic=-1 log_buf_len=16M net.ifnames=0 intel_iommu=on iommu.passthrough=0${append:+ $append}"
 		-serial "file:$run/console.log"
 		-device "intel-iommu,intremap=on,caching-mode=on"
 		-virtfs "$(share_option hostroot /hostroot readonly=on)"
