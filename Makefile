@@ -9,12 +9,13 @@ MAKEFLAGS += --no-print-directory
 KDIR	?= /lib/modules/$(shell uname -r)/build
 KERNEL	?= 6.12
 TIMEOUT	?= 3600
+SECONDS	?= 600
 kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
 release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
 run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check model fuzz test demo bench conformance-table help
+.PHONY: all clean install check model fuzz test soak demo bench conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -47,6 +48,11 @@ else
 	$(lab) test --kernel $(KERNEL) --timeout $(TIMEOUT) $(T)
 endif
 
+# One processor, see Documentation/lab.rst; but the kernel switches between threads wherever it can
+soak:
+	$(lab) run --kernel $(KERNEL) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
+		./selftests/soak/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
 
@@ -76,5 +82,8 @@ help:
 	@echo '               runs the conformance suite on the sample driver of the kernel'
 	@echo 'make conformance-table'
 	@echo '               runs it on both, and writes the table of Documentation/conformance.rst'
+	@echo 'make soak SECONDS=600'
+	@echo '               two tenants use and abuse four functions, while errors, resets and unbinding happen to'
+	@echo '               them, for so many seconds; SEED=N has them try again what they tried'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
 	@echo 'make bench     measures what a migration costs above its register accesses, and each arc'

@@ -3,7 +3,7 @@
  * A guest that is migrated again and again between two VFs while frames go both
  * ways all the time. It looks at its rings only when an interrupt tells it to, so
  * one that is lost stalls it; and it keeps its own books, which its counters have
- * to agree with. SOAK_MIGRATIONS and SOAK_SEED override the defaults.
+ * to agree with. SHUTTLE_MIGRATIONS and SHUTTLE_SEED override the defaults.
  */
 #include <kselftest_harness.h>
 #include <pthread.h>
@@ -45,7 +45,7 @@ struct books {
 	__u32 tx_octets;
 };
 
-FIXTURE(soak) {
+FIXTURE(shuttle) {
 	struct lab lab;
 	struct igbvf vf;
 	struct peer peer;
@@ -56,7 +56,7 @@ FIXTURE(soak) {
 	unsigned int dice;
 };
 
-#define soak_data FIXTURE_DATA(soak)
+#define shuttle_data FIXTURE_DATA(shuttle)
 
 static bool get(bool *flag)
 {
@@ -128,7 +128,7 @@ static void *run_station(void *arg)
 	return NULL;
 }
 
-static unsigned int roll(soak_data *self, unsigned int limit)
+static unsigned int roll(shuttle_data *self, unsigned int limit)
 {
 	return rand_r(&self->dice) % limit;
 }
@@ -140,11 +140,11 @@ static unsigned int setting(const char *name, unsigned int otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
-FIXTURE_SETUP(soak)
+FIXTURE_SETUP(shuttle)
 {
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
-	self->dice = setting("SOAK_SEED", time(NULL));
+	self->dice = setting("SHUTTLE_SEED", time(NULL));
 	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
 	ASSERT_EQ(0, igbvf_open(&self->vf, &self->lab.vf[0]));
 	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
@@ -157,7 +157,7 @@ FIXTURE_SETUP(soak)
 				    &self->station));
 }
 
-FIXTURE_TEARDOWN(soak)
+FIXTURE_TEARDOWN(shuttle)
 {
 	set(&self->station.stop, true);
 	if (self->station.peer)
@@ -186,7 +186,7 @@ static const char *guest_takes(struct books *books,
 	return NULL;
 }
 
-static const char *guest_receives(soak_data *self)
+static const char *guest_receives(shuttle_data *self)
 {
 	struct igbvf_frame frame;
 	const char *wrong = NULL;
@@ -202,7 +202,7 @@ static const char *guest_receives(soak_data *self)
 	return wrong;
 }
 
-static void guest_sends(soak_data *self, unsigned int q,
+static void guest_sends(shuttle_data *self, unsigned int q,
 			unsigned int count)
 {
 	struct books *books = &self->books;
@@ -217,7 +217,7 @@ static void guest_sends(soak_data *self, unsigned int q,
 }
 
 /* What the guest does when it has been interrupted, and only then */
-static const char *guest_serves(soak_data *self)
+static const char *guest_serves(shuttle_data *self)
 {
 	if (!igbvf_irq_wait(&self->vf, IGBVF_VEC_TX, 0))
 		igbvf_tx_wait(&self->vf, 0, 0);
@@ -229,7 +229,7 @@ static const char *guest_serves(soak_data *self)
 }
 
 /* The station is silent: all that is under way has to arrive now */
-static const char *settle(soak_data *self)
+static const char *settle(shuttle_data *self)
 {
 	struct igbvf *vf = &self->vf;
 	const char *wrong = NULL;
@@ -263,7 +263,7 @@ static const char *hush(struct station *st)
 	return NULL;
 }
 
-static const char *arrived(soak_data *self, unsigned int q)
+static const char *arrived(shuttle_data *self, unsigned int q)
 {
 	struct station *st = &self->station;
 	long long end = clock_ms() + PATIENCE_MS;
@@ -283,7 +283,7 @@ static bool fell(__u32 from, __u32 to)
 	return to - from > 1U << 31;
 }
 
-static const char *check_counters(soak_data *self)
+static const char *check_counters(shuttle_data *self)
 {
 	struct flow_counters *last = &self->last;
 	struct flow_counters is;
@@ -298,7 +298,7 @@ static const char *check_counters(soak_data *self)
 	return jumped ? "a counter went backwards" : NULL;
 }
 
-static const char *check_sums(soak_data *self)
+static const char *check_sums(shuttle_data *self)
 {
 	const struct flow_counters *base = &self->base, *is = &self->last;
 	const struct books *books = &self->books;
@@ -331,7 +331,7 @@ static const char *check_answer(struct igbvf *vf)
 }
 
 /* The interrupts are set up before RUNNING, in which some will be raised */
-static const char *migrate(soak_data *self, struct vfio_dev *to,
+static const char *migrate(shuttle_data *self, struct vfio_dev *to,
 			   unsigned int round)
 {
 	int ret;
@@ -349,7 +349,7 @@ static const char *migrate(soak_data *self, struct vfio_dev *to,
 }
 
 /* As late as can be before the guest is stopped */
-static const char *last_words(soak_data *self, unsigned int round,
+static const char *last_words(shuttle_data *self, unsigned int round,
 			      bool message)
 {
 	const __u32 msg[2] = {
@@ -368,7 +368,7 @@ static const char *last_words(soak_data *self, unsigned int round,
 	return NULL;
 }
 
-static const char *one_round(soak_data *self, struct vfio_dev *to,
+static const char *one_round(shuttle_data *self, struct vfio_dev *to,
 			     unsigned int round)
 {
 	bool message = round % 5 == 0;
@@ -395,7 +395,7 @@ static const char *one_round(soak_data *self, struct vfio_dev *to,
 }
 
 /* Once more with nothing new: what is under way comes to rest */
-static const char *take_stock(soak_data *self)
+static const char *take_stock(shuttle_data *self)
 {
 	const char *wrong = hush(&self->station);
 	unsigned int q;
@@ -407,9 +407,9 @@ static const char *take_stock(soak_data *self)
 	return wrong ? wrong : check_sums(self);
 }
 
-TEST_F_TIMEOUT(soak, both_ways, 3600)
+TEST_F_TIMEOUT(shuttle, both_ways, 3600)
 {
-	unsigned int rounds = setting("SOAK_MIGRATIONS", MIGRATIONS);
+	unsigned int rounds = setting("SHUTTLE_MIGRATIONS", MIGRATIONS);
 	unsigned int seed = self->dice, i;
 	const char *wrong = NULL;
 
@@ -418,7 +418,7 @@ TEST_F_TIMEOUT(soak, both_ways, 3600)
 		if (!wrong)
 			wrong = take_stock(self);
 		ASSERT_EQ(NULL, wrong)
-			TH_LOG("migration %u of SOAK_SEED=%u: %s", i, seed,
+			TH_LOG("migration %u of SHUTTLE_SEED=%u: %s", i, seed,
 			       wrong);
 	}
 	TH_LOG("%u migrations, %u frames received of %u, %u and %u sent",
