@@ -9,7 +9,6 @@ MAKEFLAGS += --no-print-directory
 KDIR	?= /lib/modules/$(shell uname -r)/build
 KERNEL	?= 6.12
 TIMEOUT	?= 3600
-SECONDS	?= 600
 kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
 release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
@@ -38,8 +37,9 @@ check:
 model:
 	$(lab) exec -- tools/model/run.sh
 
+fuzz: SECONDS = 60
 fuzz:
-	$(lab) exec -- selftests/fuzz/run.sh fuzz $(or $(SECONDS),60)
+	$(lab) exec -- selftests/fuzz/run.sh fuzz $(SECONDS)
 
 test:
 ifdef DEVICE
@@ -49,6 +49,7 @@ else
 endif
 
 # One processor, see Documentation/lab.rst; but the kernel switches between threads wherever it can
+soak: SECONDS = 600
 soak:
 	$(lab) run --kernel $(KERNEL) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
 		./selftests/soak/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
