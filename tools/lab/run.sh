@@ -37,6 +37,7 @@ that fails the run. The log, and all output, is kept in a directory under build/
 COMMAND finds in its environment:
   VFMIG_PF, VFMIG_PF_NETDEV   the PCI address and the network interface of the physical function
   VFMIG_VFS                   the PCI addresses of the virtual functions
+  VFMIG_SLOT                  those of two more PFs, which share a slot, and have no cable and no driver
   VFMIG_SHARE                 where the shared directory is, if there is one
   VFMIG_KERNEL                the kernel's release
 END
@@ -169,6 +170,7 @@ share_option()
 
 # Sets $qemu. The root port runs at the lowest speed because it then does not report whether its link is up: QEMU's model
 # never reports that after a secondary bus reset. An ioh3420 would do too, but has no ACS: all functions share a group.
+# Without its nextfn property the first function of the slot hides the second.
 qemu_command()
 {
 	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max
@@ -190,6 +192,9 @@ qemu_command()
 		-netdev "user,id=n0"
 		-device "pcie-root-port,id=rp0,slot=1,chassis=1,x-speed=2_5,x-width=1"
 		-device "igb,bus=rp0,netdev=n0,mac=52:54:00:12:34:56"
+		-device "pcie-root-port,id=rps,slot=16,chassis=16,addr=0x10,x-speed=2_5,x-width=1"
+		-device "igb,bus=rps,addr=0.0,multifunction=on,x-pcie-ari-nextfn-1=on"
+		-device "igb,bus=rps,addr=0.1"
 		-device virtio-serial-pci)
 	if [ -n "$share" ]; then
 		qemu+=(-virtfs "$(share_option share /share)")
