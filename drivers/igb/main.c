@@ -32,7 +32,8 @@ static const struct vfio_mig_ops igb_vf_mig_ops = {
 };
 
 static const struct vfio_device_ops igb_vf_ops = {
-	.name = "igb-vfio-pci",
+	/* VFs that are made of a PF in its hands are bound to a driver of this name. */
+	.name = KBUILD_MODNAME,
 	.init = vfio_mig_init_dev,
 	.release = vfio_mig_release_dev,
 	.open_device = vfio_mig_open_device,
@@ -52,12 +53,22 @@ static const struct vfio_device_ops igb_vf_ops = {
 	VFIO_MIG_COMPAT_TOKEN_OPS
 };
 
+static const struct pci_device_id igb_vf_pci_table[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_INTEL, 0x10ca) },
+	{}
+};
+MODULE_DEVICE_TABLE(pci, igb_vf_pci_table);
+
 /* A device that cannot be migrated is still good for everything else. */
 static void offer_migration(struct igb_vf *vf)
 {
 	struct pci_dev *pdev = vf->mig.core.pdev;
-	int ret = igb_vf_probe_device(vf);
+	int ret;
 
+	/* An administrator can bind anything. */
+	if (!pci_match_id(igb_vf_pci_table, pdev))
+		return;
+	ret = igb_vf_probe_device(vf);
 	if (ret) {
 		pci_warn(pdev, "no migration: %s (%pe)\n",
 			 ret == -EOPNOTSUPP ?
@@ -93,17 +104,23 @@ static void igb_vf_pci_remove(struct pci_dev *pdev)
 	vfio_put_device(&core->vdev);
 }
 
-static const struct pci_device_id igb_vf_pci_table[] = {
-	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_INTEL, 0x10ca) },
-	{}
-};
-MODULE_DEVICE_TABLE(pci, igb_vf_pci_table);
+/*
+ * For a PF. Its VFs can only be opened by who knows the token that the PF's user
+ * has set.
+ */
+static int igb_vf_pci_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	return vfio_pci_core_sriov_configure(core, nr_virtfn);
+}
 
 static struct pci_driver igb_vf_pci_driver = {
 	.name = KBUILD_MODNAME,
 	.id_table = igb_vf_pci_table,
 	.probe = igb_vf_pci_probe,
 	.remove = igb_vf_pci_remove,
+	.sriov_configure = igb_vf_pci_sriov_configure,
 	.err_handler = &vfio_mig_err_handlers,
 	.driver_managed_dma = true,
 };
