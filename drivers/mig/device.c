@@ -36,6 +36,7 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 	vfio_mig_gate_init(mdev);
 	spin_lock_init(&mdev->irq_lock);
 	spin_lock_init(&mdev->error_lock);
+	vfio_mig_hot_reset_init(mdev);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	return 0;
 }
@@ -166,6 +167,7 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 	if (ret)
 		goto err_disable;
 	vfio_pci_core_finish_enable(&mdev->core);
+	vfio_mig_hot_reset_open(mdev);
 	return 0;
 
 err_disable:
@@ -206,6 +208,7 @@ void vfio_mig_close_device(struct vfio_device *vdev)
 
 	set_closed(mdev);
 	vfio_mig_release_irqs(mdev);
+	vfio_mig_hot_reset_close(mdev);
 	dont_reset_if_blocked(mdev);
 	vfio_pci_core_close_device(vdev);
 	vfio_mig_gate_put_ones(mdev);
@@ -303,10 +306,13 @@ long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long ar
 	case VFIO_DEVICE_SET_IRQS:
 		return vfio_mig_set_irqs(mdev, (void __user *)arg);
 	case VFIO_DEVICE_RESET:
-	case VFIO_DEVICE_PCI_HOT_RESET:
 		if (READ_ONCE(mdev->gate.blocked))
 			return -EBUSY;
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		if (READ_ONCE(mdev->gate.blocked))
+			return -EBUSY;
+		return vfio_mig_hot_reset(mdev, (void __user *)arg);
 	case VFIO_DEVICE_IOEVENTFD:
 		if (mdev->ops)
 			return -ENOTTY;

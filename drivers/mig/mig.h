@@ -83,6 +83,13 @@ void vfio_mig_kill_files(struct vfio_mig_device *mdev);
 void vfio_mig_get_error(struct vfio_mig_device *mdev, struct vfio_mig_error *error);
 void vfio_mig_forget_error(struct vfio_mig_device *mdev);
 
+/* hot_reset.c */
+long vfio_mig_hot_reset(struct vfio_mig_device *mdev,
+			struct vfio_pci_hot_reset __user *arg);
+void vfio_mig_hot_reset_init(struct vfio_mig_device *mdev);
+void vfio_mig_hot_reset_open(struct vfio_mig_device *mdev);
+void vfio_mig_hot_reset_close(struct vfio_mig_device *mdev);
+
 /* ext_region.c */
 int vfio_mig_add_ext_region(struct vfio_mig_device *mdev);
 

@@ -7,10 +7,12 @@
 #define _LINUX_VFIO_PCI_MIG_H
 
 #include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_pci_mig_stream.h>
+#include <linux/xarray.h>
 #include <uapi/linux/vfio_pci_mig.h>
 
 struct vfio_mig_device;
@@ -158,6 +160,10 @@ enum {
  * @link_was_reset: since the last fatal error; only used by the error handlers,
  *	which the PCI core serializes
  * @failed: the device does not come back; likewise
+ * @open_entry: links all that are open
+ * @named: functions that the log has named, since the device was opened, as not to
+ *	be hot reset with this one
+ * @naming: how often that may be done
  *
  * Lock order, outermost first: @lock, the gate's lock, core.memory_lock,
  * @trap_lock. The lock of a data_fd is taken under @lock and is a leaf.
@@ -185,6 +191,9 @@ struct vfio_mig_device {
 	struct vfio_mig_error error;
 	bool link_was_reset;
 	bool failed;
+	struct list_head open_entry;
+	struct xarray named;
+	struct ratelimit_state naming;
 };
 
 static inline struct vfio_mig_device *vfio_mig_from_core(struct vfio_device *vdev)
