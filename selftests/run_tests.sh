@@ -17,7 +17,7 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance mutants reset migrate transfer aer stream recovery shuttle fsm precopy traffic gate datapath data_fd)
+tests=(conformance mutants reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate datapath data_fd)
 passed=0
 failed=0
 skipped=0
