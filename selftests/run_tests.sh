@@ -43,7 +43,7 @@ find_test()
 		;;
 	migrate)
 		limit=1800
-		command=(python3 "$here/e2e/migrate.py" --ktap)
+		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5)
 		;;
 	esac
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's userspace: an initrd of busybox, the NIC's driver and peer."""
+"""The guest's userspace: an initrd of busybox, the NIC's driver and ours."""
 
 import gzip
 import lzma
@@ -8,12 +8,10 @@ import re
 import shutil
 import subprocess
 
+from network import (ADDRESS, GROUP, HOST_ADDRESS, MAC, MTU, OTHER_GROUP,
+                     OTHER_VLAN_ADDRESS, PORT, VLAN, VLAN_ADDRESS)
 from progress import Trouble
 
-ADDRESS = "192.0.2.2"
-HOST_ADDRESS = "192.0.2.1"
-PORT = 7411
-MAC = "02:76:66:6d:69:67"
 LOG_MARK = "vfmig: traffic starts"
 
 INIT = rf"""#!/bin/busybox sh
@@ -62,14 +60,25 @@ wait_until "no network interface" [ -e /sys/class/net/eth0 ]
 echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
 ip link set lo up
 ip link set eth0 address {MAC}
+ip link set eth0 mtu {MTU}
 ip addr add {ADDRESS}/24 dev eth0
 ip link set eth0 up
+ip link add link eth0 name vlan type vlan id {VLAN}
+ip addr add {VLAN_ADDRESS}/24 dev vlan
+ip link set vlan up
+echo 0 > /proc/sys/net/ipv4/icmp_echo_ignore_broadcasts
 wait_until "no link" grep -q 1 /sys/class/net/eth0/carrier
+tap -j {GROUP} eth0 {ADDRESS} {VLAN_ADDRESS} {OTHER_VLAN_ADDRESS} \
+	{GROUP} {OTHER_GROUP} > /tap.out &
+tap=$!
 echo "{LOG_MARK}" > /dev/kmsg
 report before
 peer -i 3600000 $(cat /peer-args) {HOST_ADDRESS} {PORT}
 echo "guest: after peer_status $?"
 report after
+kill $tap
+wait $tap
+sed 's|^tap: |guest: after tap/|' /tap.out
 dmesg -r | sed -n '/{LOG_MARK}/,$p' | sed '1d; s/^/guest: after log /'
 echo "guest: end"
 poweroff -f
@@ -123,8 +132,8 @@ def module_files(module):
     return re.findall(r"^insmod (\S+)", result.stdout, re.MULTILINE)
 
 
-def build_initrd(path, modules, peer, peer_args):
-    """busybox, the NIC's driver, the helper, and INIT to run them."""
+def build_initrd(path, modules, programs, peer_args):
+    """busybox, the NIC's driver, our programs, and INIT to run them."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise Trouble("no busybox to put into the guest")
@@ -132,8 +141,9 @@ def build_initrd(path, modules, peer, peer_args):
              ("bin", "proc", "sys", "dev", "modules")]
     files += [("init", 0o100755, INIT.encode()),
               ("peer-args", 0o100644, " ".join(peer_args).encode()),
-              ("bin/busybox", 0o100755, read_binary(busybox)),
-              ("bin/peer", 0o100755, read_binary(peer))]
+              ("bin/busybox", 0o100755, read_binary(busybox))]
+    files += [(f"bin/{os.path.basename(program)}", 0o100755,
+               read_binary(program)) for program in programs]
     number = 0
     for module in modules:
         for file in module_files(module):
@@ -145,7 +155,7 @@ def build_initrd(path, modules, peer, peer_args):
 
 
 FACTS = {"boot_id": r"[0-9a-f-]{36}", "uptime": r"\d+\.\d+",
-         "peer_status": r"\d+", "counter": r"\d+"}
+         "peer_status": r"\d+", "counter": r"\d+", "tap": r"\d+"}
 
 
 def guest_facts(console, when):

@@ -4,9 +4,10 @@
 
 Two QEMUs run side by side. The guest of the first has a virtual function, and
 talks through it to this host: numbered records both ways over one TCP
-connection, and pings ten times a second. Then it is migrated to the second
-QEMU, which has another virtual function, and everything must go on as if
-nothing had happened. The exit status is 0 only if it did.
+connection, and pings ten times a second; pings in a VLAN, to a multicast group
+and in large frames, for which the guest has asked the PF. Then it is migrated to
+the second QEMU, which has another virtual function, and everything must go on as
+if nothing had happened. The exit status is 0 only if it did.
 """
 
 import argparse
@@ -20,14 +21,16 @@ import time
 
 import plot
 import trace
+from flows import Flows
 from guest import Guest
-from initrd import ADDRESS, HOST_ADDRESS, PORT, build_initrd
+from initrd import build_initrd
+from network import ADDRESS, HOST_ADDRESS, PORT
 from nic import VfNic, VirtioNic
 from progress import Progress, Stopped, Trouble, quote
 from report import (Record, checks, host_troubles, ktap_text, passed,
                     report_text)
 from trace import Precopy
-from traffic import Peer, Pinger
+from traffic import Peer, Pinger, stop_pingers
 
 SKIP = 4			# the exit status of a test that cannot run here
 BOOT_SECONDS = 120
@@ -63,13 +66,14 @@ class KernelLog:
         return self.lines
 
 
-def find_peer():
-    """The helper program, where the build leaves it."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    path = os.environ.get("VFMIG_PEER", os.path.join(here, "peer"))
+def find_program(name):
+    """A helper program, where the build leaves it."""
+    here = os.environ.get("VFMIG_PROGRAMS",
+                          os.path.dirname(os.path.abspath(__file__)))
+    path = os.path.join(here, name)
     if not os.access(path, os.X_OK):
         raise Trouble(f"no program {path}: build it with make, or name "
-                      "another in VFMIG_PEER")
+                      "another directory in VFMIG_PROGRAMS")
     return path
 
 
@@ -85,6 +89,7 @@ class Scenario:
         self.kernel_log = KernelLog()
         self.source = self.destination = self.peer = None
         self.retired = None		# the guest that may be gone
+        self.pingers = []
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -108,14 +113,15 @@ class Scenario:
         kind = VirtioNic if self.options.nic == "virtio" else VfNic
         nic = self.record.nic = kind(self.progress)
         self.stack.callback(nic.remove)
-        program = find_peer()
+        self.record.flows = Flows(nic.netdev, self.stack.callback)
+        programs = [find_program(name) for name in ("peer", "tap")]
         peer_args = (["-b", f"{self.options.break_traffic}:{BREAK_AT}"]
                      if self.options.break_traffic else [])
-        build_initrd(self.path("guest.initrd"), nic.guest_modules, program,
+        build_initrd(self.path("guest.initrd"), nic.guest_modules, programs,
                      peer_args)
         self.transcript = self.stack.enter_context(
             open(self.path("qmp.log"), "w"))
-        self.peer = self.keep(Peer(program, HOST_ADDRESS, PORT,
+        self.peer = self.keep(Peer(programs[0], HOST_ADDRESS, PORT,
                                    self.path("peer.log")))
 
     def new_guest(self, name, end):
@@ -147,9 +153,14 @@ class Scenario:
                              BOOT_SECONDS)
         self.progress.wait("the guest's TCP connection", self.peer.connected,
                            30, [self.source.serial, self.peer.log])
-        self.record.pinger = Pinger(ADDRESS)
-        self.record.pinger.start()
+        self.start_pings()
         self.progress.say("the guest runs, and TCP and pings flow")
+
+    def start_pings(self):
+        self.record.pinger = Pinger(ADDRESS)
+        self.pingers = [self.record.pinger, *self.record.flows.pingers()]
+        for pinger in self.pingers:
+            pinger.start()
 
     def start_destination(self):
         self.progress.say("starting the destination, which waits")
@@ -277,7 +288,7 @@ class Scenario:
     def finish(self):
         """End the connection in order, and let the guest tell its side."""
         self.progress.say("ending the pings and the TCP connection")
-        self.record.pinger.stop()
+        stop_pingers(self.pingers)
         self.peer.finish()
         self.progress.wait("both ends of the connection to finish",
                            self.peer.finished, 30, [self.peer.log])
@@ -296,9 +307,10 @@ class Scenario:
     def play(self):
         self.prepare()
         self.boot()
-        self.progress.pause("traffic before the migration",
-                            self.options.before, self.check_health)
+        end = time.monotonic() + self.options.before
         self.start_destination()
+        self.progress.pause("traffic before the migration",
+                            end - time.monotonic(), self.check_health)
         self.migrate()
         self.hand_over()
         self.expect_traffic()
@@ -329,8 +341,7 @@ class Scenario:
     def collect(self):
         """Fill the record from what is left when all is over."""
         record = self.record
-        if record.pinger:
-            record.pinger.stop()
+        stop_pingers(self.pingers)
         self.note_events()
         stuck = [child.name for child in
                  (self.source, self.destination, self.peer)
@@ -376,8 +387,9 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="environment: VFMIG_PF_NETDEV, the PF's interface; VFMIG_VFS, "
-               "two VFs that are bound\nto their migration driver; VFMIG_PEER "
-               "and VFMIG_GUEST_KERNEL, to name others than usual")
+               "two VFs that are bound\nto their migration driver; "
+               "VFMIG_PROGRAMS (a directory) and VFMIG_GUEST_KERNEL,\n"
+               "to name others than usual")
     parser.add_argument("--report", metavar="DIR", help="leave the logs, "
                         "report.txt and a plot of the pings in DIR")
     parser.add_argument("--ktap", action="store_true",

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from device import Abilities, complaint_about, driver_of
-from initrd import HOST_ADDRESS, MAC
+from network import HOST_ADDRESS, MAC, MTU
 from progress import Trouble
 
 
@@ -15,23 +15,31 @@ def ip(*words, check=True):
         raise Trouble(f"ip {' '.join(words)}: {result.stderr.strip()}")
 
 
+def load_modules(*names):
+    """What is built in has no module: that it is missing will show."""
+    subprocess.run(["modprobe", "-aq", *names], check=False)
+
+
 class HostAddress:
     """Our address on an interface, for as long as the scenario lasts."""
 
-    def __init__(self, netdev):
+    def __init__(self, netdev, address):
         self.netdev = netdev
-        ip("link", "set", netdev, "up")
-        ip("address", "replace", f"{HOST_ADDRESS}/24", "dev", netdev)
+        self.address = f"{address}/24"
+        with open(f"/sys/class/net/{netdev}/mtu") as mtu:
+            self.mtu = mtu.read().strip()
+        ip("link", "set", netdev, "mtu", str(MTU), "up")
+        ip("address", "replace", self.address, "dev", netdev)
 
     def remove(self):
-        ip("address", "del", f"{HOST_ADDRESS}/24", "dev", self.netdev,
-           check=False)
+        ip("address", "del", self.address, "dev", self.netdev, check=False)
+        ip("link", "set", self.netdev, "mtu", self.mtu, check=False)
 
 
 class VfNic:
     """A virtual function for each end, and the PF's interface as our side."""
 
-    guest_modules = ["igbvf"]
+    guest_modules = ["8021q", "igbvf"]
     journey = "from one virtual function to the other"
 
     def __init__(self, progress):
@@ -53,7 +61,7 @@ class VfNic:
                               "migrate it; bind it to igb_vfio_pci")
         self.offers = self.abilities[0].describe()
         self.precopy = all("PRE_COPY" in can.flags for can in self.abilities)
-        self.address = HostAddress(self.netdev)
+        self.address = HostAddress(self.netdev, HOST_ADDRESS)
 
     def qemu_args(self, end):
         """end: 0 for the source, 1 for the destination."""
@@ -78,7 +86,7 @@ class VfNic:
 class VirtioNic:
     """The control: an emulated card that QEMU is known to migrate."""
 
-    guest_modules = ["virtio_net"]
+    guest_modules = ["8021q", "virtio_net"]
     journey = "from one QEMU to the other"
     offers = None
     precopy = False
@@ -87,13 +95,15 @@ class VirtioNic:
 
     def __init__(self, progress):
         progress.say("the card is an emulated virtio-net, as a control")
-        subprocess.run(["modprobe", "-a", "tun", "bridge"], check=False)
+        load_modules("tun", "bridge")
         try:
             ip("link", "add", self.bridge, "type", "bridge")
             for tap in self.taps:
                 ip("tuntap", "add", tap, "mode", "tap")
                 ip("link", "set", tap, "master", self.bridge, "up")
-            self.address = HostAddress(self.bridge)
+                ip("link", "set", tap, "mtu", str(MTU))
+            self.netdev = self.bridge
+            self.address = HostAddress(self.bridge, HOST_ADDRESS)
         except Trouble:
             self.remove()
             raise

@@ -7,6 +7,7 @@ from initrd import guest_facts
 from traffic import longest_gap, parse_peer
 
 PINGS_AFTER = 5.0	# seconds at the end in which pings must flow
+MARGIN = 1.0		# seconds that the last ping before has for its answer
 PINGS_ANSWERED = 0.9	# so large a share of them must be answered
 MIB = 1024 * 1024
 
@@ -35,6 +36,7 @@ class Record:
         self.destination_status = None
         self.source_exit = None
         self.pinger = None
+        self.flows = None
         self.peer_at_resume = {}
         self.peer_output = ""
         self.source_console = ""
@@ -218,6 +220,41 @@ def check_pings_after(record):
                  f"{answered} of the last {len(late)} answered")
 
 
+def check_flows_before(record):
+    name = "VLAN, group and large frames reach the guest before the migration"
+    if record.stopped is None or not record.flows:
+        return Claim(name, None)
+    return Claim(name, *record.flows.through(0, record.stopped - MARGIN))
+
+
+def check_flows_after(record):
+    name = "they reach it after the migration"
+    if record.resumed is None or not record.pings():
+        return Claim(name, None)
+    end = record.pings()[-1].sent
+    return Claim(name, *record.flows.through(
+        max(end - PINGS_AFTER, record.resumed), end))
+
+
+def check_kept_out(record):
+    """The counts are of what the card let in, both before and after."""
+    name = "what the guest has not asked for never gets past its card"
+    after, _ = guest_facts(record.last_console(), "after")
+    if not record.flows or not reported(after):
+        return Claim(name, None)
+
+    def let_in(flow):
+        return int(after.get(f"tap/{flow.address}", -1))
+
+    # A tap that sees nothing would prove nothing.
+    seen = all(let_in(flow) > 0 for flow in record.flows.wanted)
+    unwanted = record.flows.unwanted
+    return Claim(name, seen and all(let_in(flow) == 0 and flow.pinger.pings
+                                    for flow in unwanted),
+                 ", ".join(f"{flow.name}: {let_in(flow)} of "
+                           f"{len(flow.pinger.pings)}" for flow in unwanted))
+
+
 def counter_is_fine(key, before, after):
     """Whether a counter of the guest's card may have moved so."""
     if re.search(r"tx_timeout|carrier_changes|_errors$", key):
@@ -279,6 +316,9 @@ CHECKS = [
     check_corrupt,
     check_tcp_after,
     check_pings_after,
+    check_flows_before,
+    check_flows_after,
+    check_kept_out,
     check_card,
     check_guest_log,
     check_host_log,

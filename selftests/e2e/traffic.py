@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The traffic that watches the migration: pings, and numbered TCP records."""
 
+import itertools
 import os
 import re
 import select
@@ -12,8 +13,10 @@ import time
 from child import Child
 
 SO_TIMESTAMPNS = 35
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 ICMP_ECHO, ICMP_ECHO_REPLY = 8, 0
 PING_EVERY = 0.1
+PING_SIZE, PING_HEADERS = 56, 16
 PEER_STATE_MS = 200
 PEER_COUNTS = ("record", "sent", "received", "lost", "stale", "corrupt",
                "retransmits", "far_received")
@@ -46,10 +49,15 @@ class Ping:
 class Pinger(threading.Thread):
     """Pings an address at a steady pace and remembers every ping."""
 
-    def __init__(self, address):
+    numbers = itertools.count(os.getpid())
+
+    def __init__(self, address, every=PING_EVERY, netdev=None, size=PING_SIZE):
+        """size: of the whole ICMP message. A group needs to know the netdev."""
         super().__init__(daemon=True)
         self.address = address
-        self.ident16 = os.getpid() & 0xffff
+        self.every = every
+        self.fill = bytes(size - PING_HEADERS)
+        self.ident16 = next(self.numbers) & 0xffff
         self.pings = []
         self.duplicates = 0
         self.stopping = threading.Event()
@@ -57,6 +65,12 @@ class Pinger(threading.Thread):
                                   socket.IPPROTO_ICMP)
         # The kernel's time of arrival: our own delays must not count.
         self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        # What does not fit into one frame must not get there in two.
+        self.sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER,
+                             IP_PMTUDISC_DO)
+        if netdev:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
+                                 netdev.encode())
         self.sock.setblocking(False)
 
     def run(self):
@@ -65,17 +79,11 @@ class Pinger(threading.Thread):
             left = due - time.monotonic()
             if left <= 0:
                 self._send()
-                due = max(due + PING_EVERY, time.monotonic())
+                due = max(due + self.every, time.monotonic())
                 continue
             if select.select([self.sock], [], [], left)[0]:
                 self._receive()
-
-    def stop(self):
-        """End the pinging; replies that are late by a second still count."""
-        if not self.is_alive():
-            return
-        self.stopping.set()
-        self.join()
+        # Replies that are late by a second still count.
         end = time.monotonic() + 1
         while (left := end - time.monotonic()) > 0:
             if select.select([self.sock], [], [], left)[0]:
@@ -84,7 +92,7 @@ class Pinger(threading.Thread):
 
     def _send(self):
         body = struct.pack("!HHQ", self.ident16, len(self.pings) & 0xffff,
-                           len(self.pings)) + bytes(40)
+                           len(self.pings)) + self.fill
         head = struct.pack("!BB", ICMP_ECHO, 0)
         packet = head + struct.pack(
             "!H", checksum(head + b"\0\0" + body)) + body
@@ -97,7 +105,7 @@ class Pinger(threading.Thread):
 
     def _receive(self):
         try:
-            data, control, _, _ = self.sock.recvmsg(2048, 128)
+            data, control, _, _ = self.sock.recvmsg(4096, 128)
         except OSError:
             return
         header = (data[0] & 0xf) * 4
@@ -115,6 +123,15 @@ class Pinger(threading.Thread):
             if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
                 seconds, nanoseconds = struct.unpack("qq", value[:16])
                 ping.received = seconds + nanoseconds / 1e9
+
+
+def stop_pingers(pingers):
+    """End the pinging, of all at once."""
+    for pinger in pingers:
+        pinger.stopping.set()
+    for pinger in pingers:
+        if pinger.is_alive():
+            pinger.join()
 
 
 def longest_gap(pings, since, until):
