@@ -9,9 +9,14 @@
  * the user has reset it.
  */
 #include <linux/aer.h>
+#include <linux/jiffies.h>
 #include <linux/pci.h>
+#include <linux/sched.h>
 
 #include "mig.h"
+
+/* Resetting a link takes a second or two. */
+#define RECOVERY_TIMEOUT	(10 * HZ)
 
 static u32 aer_dword(struct pci_dev *pdev, int offset)
 {
@@ -97,10 +102,17 @@ static void non_fatal(struct vfio_mig_device *mdev)
 					       pci_channel_io_normal);
 }
 
+static void end_recovery(struct vfio_mig_device *mdev)
+{
+	WRITE_ONCE(mdev->recovering, false);
+	wake_up_all(&mdev->recovery_end);
+}
+
 static void fatal(struct vfio_mig_device *mdev, u32 severity,
 		  pci_channel_state_t state)
 {
 	mdev->link_was_reset = false;
+	WRITE_ONCE(mdev->recovering, !mdev->failed);
 	vfio_mig_block(mdev);
 	record(mdev, severity, VFIO_MIG_ERROR_FROZEN);
 	vfio_mig_error_came(mdev);
@@ -188,6 +200,7 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 	if (ret) {
 		pci_err(pdev, "the device does not come back from a reset of its link (%pe)\n",
 			ERR_PTR(ret));
+		end_recovery(mdev);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 	mdev->link_was_reset = true;
@@ -195,17 +208,68 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
+/* A device that was not reset after a fatal error is not given back. */
+static bool give_back(struct vfio_mig_device *mdev)
+{
+	if (!READ_ONCE(mdev->gate.blocked))
+		return true;
+	if (mdev->failed || !mdev->link_was_reset)
+		return false;
+	vfio_mig_unblock(mdev);
+	return true;
+}
+
 static void resume(struct pci_dev *pdev)
 {
 	struct vfio_mig_device *mdev = mdev_of(pdev);
 
-	/* A device that was not reset after a fatal error is not given back. */
-	if (READ_ONCE(mdev->gate.blocked)) {
-		if (mdev->failed || !mdev->link_was_reset)
-			return;
-		vfio_mig_unblock(mdev);
-	}
-	vfio_mig_signal(mdev, VFIO_MIG_IRQ_RECOVERED);
+	if (give_back(mdev))
+		vfio_mig_signal(mdev, VFIO_MIG_IRQ_RECOVERED);
+	end_recovery(mdev);
+}
+
+static int await_recovery(struct vfio_mig_device *mdev)
+{
+	long left;
+
+	left = wait_event_killable_timeout(mdev->recovery_end,
+					   !READ_ONCE(mdev->recovering),
+					   RECOVERY_TIMEOUT);
+	if (left < 0)
+		return left;
+	/* The PCI core tells nobody that it has given up. Who waits, waits once. */
+	if (!left)
+		end_recovery(mdev);
+	return READ_ONCE(mdev->gate.blocked) ? -EBUSY : 0;
+}
+
+/**
+ * vfio_mig_reset_by_user() - VFIO_DEVICE_RESET
+ * @mdev: the device
+ *
+ * Waits for a recovery that is under way. QEMU stops its guest when the standard
+ * error eventfd is signalled, which ends in a reset, and if that fails in abort().
+ *
+ * Context: may sleep.
+ * Return: what the core returns; -EBUSY where the host does not give the device
+ * back; -ERESTARTSYS where the user is being killed.
+ */
+long vfio_mig_reset_by_user(struct vfio_mig_device *mdev)
+{
+	unsigned long end = jiffies + RECOVERY_TIMEOUT;
+	bool waited = READ_ONCE(mdev->recovering);
+	long ret;
+
+	do {
+		ret = await_recovery(mdev);
+		if (!ret)
+			ret = vfio_pci_core_ioctl(&mdev->core.vdev,
+						  VFIO_DEVICE_RESET, 0);
+		/* The host lets go of a device after it has given it back. */
+	} while (waited && ret == -EAGAIN && time_before(jiffies, end) &&
+		 !schedule_timeout_killable(1));
+
+	return ret;
 }
 
 /* What a PCI driver that is a device half has as its err_handler. */

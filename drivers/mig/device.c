@@ -36,6 +36,7 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 	vfio_mig_gate_init(mdev);
 	spin_lock_init(&mdev->irq_lock);
 	spin_lock_init(&mdev->error_lock);
+	init_waitqueue_head(&mdev->recovery_end);
 	vfio_mig_hot_reset_init(mdev);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	return 0;
@@ -290,8 +291,8 @@ static long get_region_info(struct vfio_mig_device *mdev, unsigned int cmd,
  * @arg: its argument
  *
  * VFIO_DEVICE_IOEVENTFD is refused with -ENOTTY: the core would write to
- * registers behind the gate's back. While a PCI error is being recovered the user
- * cannot reset the device: -EBUSY. Context: may sleep.
+ * registers behind the gate's back. While a PCI error is being recovered a reset
+ * waits, and a hot reset gets -EBUSY. Context: may sleep.
  * Return: what the core returns.
  */
 long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
@@ -306,9 +307,7 @@ long vfio_mig_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long ar
 	case VFIO_DEVICE_SET_IRQS:
 		return vfio_mig_set_irqs(mdev, (void __user *)arg);
 	case VFIO_DEVICE_RESET:
-		if (READ_ONCE(mdev->gate.blocked))
-			return -EBUSY;
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
+		return vfio_mig_reset_by_user(mdev);
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		if (READ_ONCE(mdev->gate.blocked))
 			return -EBUSY;

@@ -82,6 +82,7 @@ void vfio_mig_kill_files(struct vfio_mig_device *mdev);
 /* aer.c */
 void vfio_mig_get_error(struct vfio_mig_device *mdev, struct vfio_mig_error *error);
 void vfio_mig_forget_error(struct vfio_mig_device *mdev);
+long vfio_mig_reset_by_user(struct vfio_mig_device *mdev);
 
 /* hot_reset.c */
 long vfio_mig_hot_reset(struct vfio_mig_device *mdev,

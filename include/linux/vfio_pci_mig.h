@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_pci_mig_stream.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 #include <uapi/linux/vfio_pci_mig.h>
 
@@ -160,6 +161,8 @@ enum {
  * @link_was_reset: since the last fatal error; only used by the error handlers,
  *	which the PCI core serializes
  * @failed: the device does not come back; likewise
+ * @recovering: a fatal error has come, and the host may yet give the device back
+ * @recovery_end: woken when @recovering is cleared
  * @open_entry: links all that are open
  * @named: functions that the log has named, since the device was opened, as not to
  *	be hot reset with this one
@@ -191,6 +194,8 @@ struct vfio_mig_device {
 	struct vfio_mig_error error;
 	bool link_was_reset;
 	bool failed;
+	bool recovering;
+	wait_queue_head_t recovery_end;
 	struct list_head open_entry;
 	struct xarray named;
 	struct ratelimit_state naming;
