@@ -17,7 +17,8 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance mutants reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate datapath data_fd)
+tests=(conformance mishaps mutants reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate datapath
+	data_fd)
 passed=0
 failed=0
 skipped=0
@@ -44,6 +45,9 @@ find_test()
 	migrate)
 		limit=1800
 		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5)
+		;;
+	mishaps)
+		command=(python3 "$here/e2e/mishaps.py" --ktap)
 		;;
 	esac
 }

@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import socket
 
 import trace
 from child import Child
@@ -26,8 +27,11 @@ def kernel_image():
 class Guest(Child):
     """One QEMU: the source, or the destination that waits to be filled."""
 
-    def __init__(self, name, directory, memory, initrd, nic_args, incoming):
+    def __init__(self, name, directory, memory, initrd, nic_args,
+                 incoming=False, reboots=False):
+        """reboots: whether a reset is a reset, and not the end of it."""
         self.serial = os.path.join(directory, f"{name}-serial.log")
+        self.console_path = os.path.join(directory, f"{name}.console")
         self.qmp_path = os.path.join(directory, f"{name}.qmp")
         self.trace_path = os.path.join(directory, f"{name}-trace.log")
         self.short_name = name
@@ -35,11 +39,15 @@ class Guest(Child):
         argv = ["qemu-system-x86_64", "-name", name,
                 "-machine", f"{MACHINE},accel=kvm", "-cpu", "host",
                 "-smp", "1", "-m", str(memory),
-                "-no-user-config", "-nodefaults", "-no-reboot",
-                "-display", "none", "-serial", f"file:{self.serial}",
+                "-no-user-config", "-nodefaults", "-display", "none",
+                "-action", "reboot=" + ("reset" if reboots else "shutdown"),
+                "-chardev", f"socket,id=console,path={self.console_path},"
+                            f"server=on,wait=off,logfile={self.serial}",
+                "-serial", "chardev:console",
                 "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                 "-kernel", kernel_image(), "-initrd", initrd,
-                "-append", "console=ttyS0 quiet panic=-1"]
+                "-append", "console=ttyS0 quiet panic=-1 "
+                           "iomem=relaxed"]
         if incoming:
             argv += ["-incoming", "defer"]
         argv += trace.qemu_args(self.trace_path)
@@ -64,16 +72,29 @@ class Guest(Child):
         except FileNotFoundError:
             return ""
 
+    def type_line(self, line):
+        """Say something to the guest's userspace."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
+            console.connect(self.console_path)
+            console.sendall(line.encode() + b"\n")
+
+    def status(self):
+        return self.qmp.command("query-status")["status"]
+
+    def words(self):
+        """All that QEMU has said on its standard error."""
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
     def complaint(self):
         """QEMU's first error about its card, or None."""
-        with open(self.log, errors="replace") as log:
-            for line in log:
-                if "Failed setting device state" in line:
-                    return line.strip()
+        for line in self.words().splitlines():
+            if "Failed setting device state" in line:
+                return line.strip()
         return None
 
-    def must_say(self, progress, text, what, timeout):
-        """Wait until the guest has written text to its console."""
+    def must_say(self, progress, text, what, timeout, times=1):
+        """Wait until the guest has written text so often to its console."""
         def said():
             alive = self.alive()
             console = self.console()
@@ -81,7 +102,8 @@ class Guest(Child):
             if failed:
                 raise Trouble(f"the guest gave up: {failed.group(1)}\n"
                               f"  {quote(self.serial)}")
-            if text not in console and not alive:
+            often_enough = console.count(text) >= times
+            if not often_enough and not alive:
                 self.must_live()
-            return text in console
+            return often_enough
         progress.wait(what, said, timeout, [self.serial, self.log])

@@ -53,27 +53,38 @@ wait_until()
 	done
 }}
 
+set_card_up()
+{{
+	wait_until "no network interface" [ -e /sys/class/net/eth0 ]
+	ip link set eth0 address {MAC}
+	ip link set eth0 mtu {MTU}
+	ip addr add {ADDRESS}/24 dev eth0
+	ip link set eth0 up
+	ip link add link eth0 name vlan type vlan id {VLAN}
+	ip addr add {VLAN_ADDRESS}/24 dev vlan
+	ip link set vlan up
+	wait_until "no link" grep -q 1 /sys/class/net/eth0/carrier
+	tap -j {GROUP} eth0 {ADDRESS} {VLAN_ADDRESS} {OTHER_VLAN_ADDRESS} \
+		{GROUP} {OTHER_GROUP} > /tap.out &
+	tap=$!
+}}
+
 for module in /modules/*.ko; do
 	[ ! -e $module ] || insmod $module || give_up "insmod $module"
 done
-wait_until "no network interface" [ -e /sys/class/net/eth0 ]
-echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
 ip link set lo up
-ip link set eth0 address {MAC}
-ip link set eth0 mtu {MTU}
-ip addr add {ADDRESS}/24 dev eth0
-ip link set eth0 up
-ip link add link eth0 name vlan type vlan id {VLAN}
-ip addr add {VLAN_ADDRESS}/24 dev vlan
-ip link set vlan up
 echo 0 > /proc/sys/net/ipv4/icmp_echo_ignore_broadcasts
-wait_until "no link" grep -q 1 /sys/class/net/eth0/carrier
-tap -j {GROUP} eth0 {ADDRESS} {VLAN_ADDRESS} {OTHER_VLAN_ADDRESS} \
-	{GROUP} {OTHER_GROUP} > /tap.out &
-tap=$!
+set_card_up
+"""
+
+
+def talk(peer_args):
+    """A guest that talks to this host until that says its last word."""
+    return rf"""
+echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
 echo "{LOG_MARK}" > /dev/kmsg
 report before
-peer -i 3600000 $(cat /peer-args) {HOST_ADDRESS} {PORT}
+peer -i 3600000 {" ".join(peer_args)} {HOST_ADDRESS} {PORT}
 echo "guest: after peer_status $?"
 report after
 kill $tap
@@ -82,6 +93,30 @@ sed 's|^tap: |guest: after tap/|' /tap.out
 dmesg -r | sed -n '/{LOG_MARK}/,$p' | sed '1d; s/^/guest: after log /'
 echo "guest: end"
 poweroff -f
+"""
+
+
+# A guest that reads its card's registers all the time, and does as it is told.
+OBEY = r"""
+reload()
+{
+	card=$(readlink -f /sys/class/net/eth0/device)
+	driver=$(readlink -f $card/driver)
+	kill $tap
+	echo ${card##*/} > $driver/unbind
+	wait_until "the card does not go" [ ! -e /sys/class/net/eth0 ]
+	echo ${card##*/} > $driver/bind
+	set_card_up
+}
+
+registers $(readlink -f /sys/class/net/eth0/device)/resource0 &
+echo "guest: up"
+while read -r word; do
+	case $word in
+	reload)	reload && echo "guest: reloaded" ;;
+	esac
+done
+give_up "nobody at the console"
 """
 
 
@@ -132,15 +167,14 @@ def module_files(module):
     return re.findall(r"^insmod (\S+)", result.stdout, re.MULTILINE)
 
 
-def build_initrd(path, modules, programs, peer_args):
-    """busybox, the NIC's driver, our programs, and INIT to run them."""
+def build_initrd(path, modules, programs, task):
+    """busybox, the NIC's driver, our programs, and INIT, which ends in task."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise Trouble("no busybox to put into the guest")
     files = [(name, 0o040755, b"") for name in
              ("bin", "proc", "sys", "dev", "modules")]
-    files += [("init", 0o100755, INIT.encode()),
-              ("peer-args", 0o100644, " ".join(peer_args).encode()),
+    files += [("init", 0o100755, (INIT + task).encode()),
               ("bin/busybox", 0o100755, read_binary(busybox))]
     files += [(f"bin/{os.path.basename(program)}", 0o100755,
                read_binary(program)) for program in programs]

@@ -3,6 +3,7 @@
 
 import re
 
+from claim import Claim, Outcome
 from initrd import guest_facts
 from traffic import longest_gap, parse_peer
 
@@ -52,15 +53,6 @@ class Record:
         if "guest: after" in self.destination_console:
             return self.destination_console
         return self.source_console
-
-
-class Claim:
-    """One thing that must hold. ok is None where it was never reached."""
-
-    def __init__(self, name, ok, detail=""):
-        self.name = name
-        self.ok = ok
-        self.detail = detail
 
 
 def guest_troubles(log):
@@ -391,45 +383,8 @@ def figures(record):
     return rows
 
 
-def verdict(record, found):
-    failed = [claim for claim in found if not claim.ok]
-    if not failed:
-        return (f"PASSED: the guest moved {record.nic.journey} while it ran, "
-                "and nothing that it sent or received was lost.")
-    why = record.trouble.splitlines()[0] if record.trouble else (
-        f"\"{failed[0].name}\" does not hold")
-    return f"FAILED: {why} ({len(failed)} of {len(found)} checks did not pass)"
-
-
-WORDS = {True: "ok", False: "FAILED", None: "not reached"}
-
-
-def report_text(record):
-    found = claims(record)
-    rows = figures(record)
-    lines = ["REPORT", ""]
-    lines += [f"  {name + ':':32} {value}" for name, value in rows]
-    lines += ["", "CHECKS", ""]
-    lines += [f"  {WORDS[claim.ok]:12} {claim.name}"
-              + (f" ({claim.detail})" if claim.detail else "")
-              for claim in found]
-    if record.trouble:
-        lines += ["", "TROUBLE", ""]
-        lines += ["  " + line for line in record.trouble.splitlines()]
-    lines += ["", verdict(record, found)]
-    return "\n".join(lines)
-
-
-def ktap_text(record):
-    """The results; the plan has been printed before."""
-    lines = [f"# {name}: {value}" for name, value in figures(record)]
-    for number, claim in enumerate(claims(record), 1):
-        word = "ok" if claim.ok else "not ok"
-        detail = claim.detail or WORDS[claim.ok]
-        lines += [f"# {claim.name}: {detail}",
-                  f"{word} {number} {claim.name}"]
-    return "\n".join(lines)
-
-
-def passed(record):
-    return all(claim.ok for claim in claims(record))
+def outcome(record):
+    return Outcome(
+        claims(record), figures(record), record.trouble,
+        f"the guest moved {record.nic and record.nic.journey} while it ran, "
+        "and nothing that it sent or received was lost.")
