@@ -50,23 +50,25 @@ class Flows:
 
     def __init__(self, netdev, keep):
         """keep(remove) sees to it that remove() is called in the end."""
+        vlans = []
+        for vid, address in ((VLAN, HOST_VLAN_ADDRESS),
+                             (OTHER_VLAN, HOST_OTHER_VLAN_ADDRESS)):
+            vlans.append(HostVlan(netdev, vid, address))
+            keep(vlans[-1].remove)
+        # Nobody there would answer ARP, and no packet would be sent.
+        ip("neighbour", "replace", OTHER_VLAN_ADDRESS, "lladdr", MAC, "dev",
+           vlans[1].name, "nud", "permanent")
         self.wanted = [
-            Flow(f"VLAN {VLAN}", VLAN_ADDRESS, Pinger(VLAN_ADDRESS, EVERY)),
+            Flow(f"VLAN {VLAN}", VLAN_ADDRESS,
+                 Pinger(VLAN_ADDRESS, EVERY, vlans[0].name)),
             Flow(f"group {GROUP}", GROUP, Pinger(GROUP, EVERY, netdev)),
             Flow(f"packets of {IP_HEADER + JUMBO} bytes", ADDRESS,
                  Pinger(ADDRESS, EVERY, size=JUMBO))]
         self.unwanted = [
             Flow(f"VLAN {OTHER_VLAN}", OTHER_VLAN_ADDRESS,
-                 Pinger(OTHER_VLAN_ADDRESS, EVERY)),
+                 Pinger(OTHER_VLAN_ADDRESS, EVERY, vlans[1].name)),
             Flow(f"group {OTHER_GROUP}", OTHER_GROUP,
                  Pinger(OTHER_GROUP, EVERY, netdev))]
-        for vid, address in ((VLAN, HOST_VLAN_ADDRESS),
-                             (OTHER_VLAN, HOST_OTHER_VLAN_ADDRESS)):
-            vlan = HostVlan(netdev, vid, address)
-            keep(vlan.remove)
-        # Nobody there would answer ARP, and no packet would be sent.
-        ip("neighbour", "replace", OTHER_VLAN_ADDRESS, "lladdr", MAC, "dev",
-           vlan.name, "nud", "permanent")
 
     def pingers(self):
         return [flow.pinger for flow in self.wanted + self.unwanted]

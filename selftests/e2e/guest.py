@@ -12,6 +12,7 @@ from progress import Trouble, quote
 from qmp import Qmp
 
 MACHINE = "pc-q35-10.0"
+TYPING_SECONDS = 10		# that the guest may take to read a line
 
 
 def kernel_image():
@@ -75,8 +76,14 @@ class Guest(Child):
     def type_line(self, line):
         """Say something to the guest's userspace."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
+            console.settimeout(TYPING_SECONDS)
             console.connect(self.console_path)
             console.sendall(line.encode() + b"\n")
+            # A serial port is slow, and QEMU drops what it has not yet read
+            # when we hang up: let it be the one to do so.
+            console.shutdown(socket.SHUT_WR)
+            while console.recv(4096):
+                pass
 
     def status(self):
         return self.qmp.command("query-status")["status"]
@@ -93,16 +100,23 @@ class Guest(Child):
                 return line.strip()
         return None
 
+    def must_not_give_up(self):
+        failed = re.search(r"^guest: failed (.*)", self.console(),
+                           re.MULTILINE)
+        if failed:
+            raise Trouble(f"the guest gave up: {failed.group(1)}\n"
+                          f"  {quote(self.serial)}")
+
+    def must_be_well(self):
+        self.must_not_give_up()
+        self.must_live()
+
     def must_say(self, progress, text, what, timeout, times=1):
         """Wait until the guest has written text so often to its console."""
         def said():
             alive = self.alive()
-            console = self.console()
-            failed = re.search(r"^guest: failed (.*)", console, re.MULTILINE)
-            if failed:
-                raise Trouble(f"the guest gave up: {failed.group(1)}\n"
-                              f"  {quote(self.serial)}")
-            often_enough = console.count(text) >= times
+            self.must_not_give_up()
+            often_enough = self.console().count(text) >= times
             if not often_enough and not alive:
                 self.must_live()
             return often_enough

@@ -14,13 +14,39 @@ from progress import Trouble
 
 LOG_MARK = "vfmig: traffic starts"
 
-INIT = rf"""#!/bin/busybox sh
+BASE = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 
+give_up()
+{
+	echo "guest: failed $1"
+	dmesg -r | tail -n 20 | sed 's/^/guest: failed log /'
+	poweroff -f
+}
+
+wait_until()
+{
+	what=$1
+	shift
+	n=0
+	until "$@" 2>/dev/null; do
+		n=$((n + 1))
+		[ $n -lt 200 ] || give_up "$what"
+		usleep 100000
+	done
+}
+
+for module in /modules/*.ko; do
+	[ ! -e $module ] || insmod $module || give_up "insmod $module"
+done
+"""
+
+# The kernel drives the card.
+LINUX = rf"""
 # One fact a line: when, what, value.
 report()
 {{
@@ -32,25 +58,6 @@ report()
 		sed "s|^|guest: $1 counter/|; s|:\([0-9]*\)$| \1|"
 	cd /
 	grep eth0 /proc/interrupts | sed "s|^ *|guest: $1 interrupt |"
-}}
-
-give_up()
-{{
-	echo "guest: failed $1"
-	dmesg -r | tail -n 20 | sed 's/^/guest: failed log /'
-	poweroff -f
-}}
-
-wait_until()
-{{
-	what=$1
-	shift
-	n=0
-	until "$@" 2>/dev/null; do
-		n=$((n + 1))
-		[ $n -lt 200 ] || give_up "$what"
-		usleep 100000
-	done
 }}
 
 set_card_up()
@@ -69,9 +76,6 @@ set_card_up()
 	tap=$!
 }}
 
-for module in /modules/*.ko; do
-	[ ! -e $module ] || insmod $module || give_up "insmod $module"
-done
 ip link set lo up
 echo 0 > /proc/sys/net/ipv4/icmp_echo_ignore_broadcasts
 set_card_up
@@ -80,7 +84,7 @@ set_card_up
 
 def talk(peer_args):
     """A guest that talks to this host until that says its last word."""
-    return rf"""
+    return LINUX + rf"""
 echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
 echo "{LOG_MARK}" > /dev/kmsg
 report before
@@ -97,7 +101,7 @@ poweroff -f
 
 
 # A guest that reads its card's registers all the time, and does as it is told.
-OBEY = r"""
+OBEY = LINUX + r"""
 reload()
 {
 	card=$(readlink -f /sys/class/net/eth0/device)
@@ -167,17 +171,32 @@ def module_files(module):
     return re.findall(r"^insmod (\S+)", result.stdout, re.MULTILINE)
 
 
-def build_initrd(path, modules, programs, task):
-    """busybox, the NIC's driver, our programs, and INIT, which ends in task."""
+def parents(paths):
+    """The directories of all those, each after the one that it is in."""
+    found = set()
+    for path in paths:
+        while path := os.path.dirname(path):
+            found.add(path)
+    return sorted(found)
+
+
+def build_initrd(path, modules, programs, task, others=()):
+    """busybox, kernel modules, our programs, and BASE, which ends in task.
+
+    others: files of this host that the guest has in the same place.
+    """
     busybox = shutil.which("busybox")
     if not busybox:
         raise Trouble("no busybox to put into the guest")
+    others = {name.lstrip("/"): name for name in others}
     files = [(name, 0o040755, b"") for name in
-             ("bin", "proc", "sys", "dev", "modules")]
-    files += [("init", 0o100755, (INIT + task).encode()),
+             ("bin", "proc", "sys", "dev", "modules", *parents(others))]
+    files += [("init", 0o100755, (BASE + task).encode()),
               ("bin/busybox", 0o100755, read_binary(busybox))]
     files += [(f"bin/{os.path.basename(program)}", 0o100755,
                read_binary(program)) for program in programs]
+    files += [(name, 0o100755, read_binary(source))
+              for name, source in others.items()]
     number = 0
     for module in modules:
         for file in module_files(module):
@@ -189,7 +208,8 @@ def build_initrd(path, modules, programs, task):
 
 
 FACTS = {"boot_id": r"[0-9a-f-]{36}", "uptime": r"\d+\.\d+",
-         "peer_status": r"\d+", "counter": r"\d+", "tap": r"\d+"}
+         "peer_status": r"\d+", "counter": r"\d+", "tap": r"\d+",
+         "testpmd": r"\d+ \S+ \d+"}
 
 
 def guest_facts(console, when):

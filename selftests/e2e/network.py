@@ -13,5 +13,6 @@ VLAN, VLAN_ADDRESS, HOST_VLAN_ADDRESS = 7, "198.51.100.2", "198.51.100.1"
 OTHER_VLAN, OTHER_VLAN_ADDRESS, HOST_OTHER_VLAN_ADDRESS = (
     9, "203.0.113.2", "203.0.113.1")
 
-# The guest has joined the first group. The card's hashes of the two differ.
-GROUP, OTHER_GROUP = "239.192.7.7", "239.192.9.9"
+# The guest has joined the first group. The card's hashes of the two differ. To
+# testpmd no address is a group's but those that begin with 224.
+GROUP, OTHER_GROUP = "224.192.7.7", "224.192.9.9"

@@ -52,7 +52,10 @@ class Pinger(threading.Thread):
     numbers = itertools.count(os.getpid())
 
     def __init__(self, address, every=PING_EVERY, netdev=None, size=PING_SIZE):
-        """size: of the whole ICMP message. A group needs to know the netdev."""
+        """size: of the whole ICMP message.
+
+        netdev: what answers have to come in through. A group needs to know.
+        """
         super().__init__(daemon=True)
         self.address = address
         self.every = every
