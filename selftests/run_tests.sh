@@ -17,8 +17,8 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance mishaps mutants reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate datapath
-	data_fd)
+tests=(conformance mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate
+	datapath data_fd)
 passed=0
 failed=0
 skipped=0
@@ -48,6 +48,9 @@ find_test()
 		;;
 	mishaps)
 		command=(python3 "$here/e2e/mishaps.py" --ktap)
+		;;
+	dpdk)
+		command=(python3 "$here/e2e/dpdk.py" --ktap)
 		;;
 	esac
 }
