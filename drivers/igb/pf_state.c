@@ -93,6 +93,18 @@ static void note_vlan(struct igb_pf_state *pf, const u32 *msg)
 		pf->flags &= ~IGB_VF_PF_STRIP;
 }
 
+/*
+ * igb refuses to let a VF receive what is sent to others, and yet does what the
+ * rest of the message asks for.
+ */
+static void note_promisc(struct igb_pf_state *pf, const u32 *msg, bool refused)
+{
+	pf->flags |= IGB_VF_PF_PROMISC;
+	pf->promisc = INFO(msg[0]);
+	if (refused)
+		pf->promisc &= PROMISC_MULTICAST;
+}
+
 /**
  * igb_pf_next_vlan() - walk the VLANs that a VF is in
  * @pf: what the PF knows
@@ -114,8 +126,8 @@ unsigned int igb_pf_next_vlan(const struct igb_pf_state *pf, unsigned int vid)
  * @msg: the message, igb_pf_msg_len() dwords
  * @reply: the PF's answer: three dwords for VF_RESET, else one
  *
- * A message that the PF has refused, or that it does not take from a VF that
- * has not been through VF_RESET, changes nothing. Context: any.
+ * A message that the PF has refused, but for SET_PROMISC, or that it does not take
+ * from a VF that has not been through VF_RESET, changes nothing. Context: any.
  * Return: whether what the PF knows may have changed.
  */
 bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
@@ -124,7 +136,13 @@ bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 		note_reset(pf, reply);
 		return true;
 	}
-	if (!(reply[0] & MSG_ACK) || !(pf->flags & IGB_VF_PF_READY))
+	if (!(pf->flags & IGB_VF_PF_READY))
+		return false;
+	if ((msg[0] & MSG_TYPE) == MSG_SET_PROMISC) {
+		note_promisc(pf, msg, !(reply[0] & MSG_ACK));
+		return true;
+	}
+	if (!(reply[0] & MSG_ACK))
 		return false;
 
 	switch (msg[0] & MSG_TYPE) {
@@ -140,10 +158,6 @@ bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 	case MSG_SET_LPE:
 		pf->flags |= IGB_VF_PF_LPE;
 		pf->max_frame = msg[1];
-		break;
-	case MSG_SET_PROMISC:
-		pf->flags |= IGB_VF_PF_PROMISC;
-		pf->promisc = INFO(msg[0]);
 		break;
 	}
 	return true;

@@ -101,5 +101,6 @@
 #define MSG_SET_VLAN		4
 #define MSG_SET_LPE		5
 #define MSG_SET_PROMISC		6
+#define  PROMISC_MULTICAST	2
 
 #endif /* _IGB_VFIO_REGS_H */

@@ -85,12 +85,19 @@ static bool take(struct model_pf *pf, const u32 *msg)
 	case 5:
 		pf->max_frame = msg[1];
 		return true;
-	case 6:
-		pf->promisc = info(msg[0]);
-		return true;
 	default:
 		return false;
 	}
+}
+
+/*
+ * Does what it is asked for as far as multicast goes, also where it then says no
+ * because there was more
+ */
+static bool take_promisc(struct model_pf *pf, const u32 *msg)
+{
+	pf->promisc = info(msg[0]) & 2;
+	return info(msg[0]) == pf->promisc;
 }
 
 static u32 hello(struct model *model, enum model_answer answer)
@@ -118,6 +125,10 @@ void model_answer(struct model *model, enum model_answer answer)
 	model->requested = false;
 	if ((first & 0xffff) == 1) {
 		first = hello(model, answer);
+	} else if ((first & 0xffff) == 6) {
+		yes = model->pf.listens &&
+		      take_promisc(&model->pf, model->request);
+		first |= yes ? MSG_ACK : MSG_NACK;
 	} else {
 		yes = answer == MODEL_YES && model->pf.listens &&
 		      take(&model->pf, model->request);
