@@ -34,19 +34,21 @@ pause()
 	read -r -t "$1" -u "$never" || true
 }
 
-# One line that is rewritten in place on a terminal, and a line now and then anywhere else.
+# One line that is rewritten in place on a terminal, and a line now and then anywhere else. $measure, if set, says how far
+# the work is by its log.
 show_progress()
 {
-	local what=$1 pid=$2 started=$SECONDS every=10
+	local what=$1 pid=$2 log=$3 started=$SECONDS every=5 line
 
 	if [ -t 2 ]; then
 		every=1
 	fi
 	while pause "$every" && kill -0 "$pid" 2>/dev/null; do
+		line="$what: $((SECONDS - started)) s${measure:+, $("$measure" "$log")}"
 		if [ -t 2 ]; then
-			printf '\rlab: %s: %d s ' "$what" $((SECONDS - started)) >&2
+			printf '\rlab: %s ' "$line" >&2
 		else
-			say "$what: $((SECONDS - started)) s"
+			say "$line"
 		fi
 	done
 }
@@ -57,7 +59,7 @@ stage()
 	local what=$1 log=$2 started=$SECONDS rc=0 self=$BASHPID watcher
 	shift 2
 
-	show_progress "$what" "$self" &
+	show_progress "$what" "$self" "$log" &
 	watcher=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	kill "$watcher" 2>/dev/null
