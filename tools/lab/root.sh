@@ -68,13 +68,14 @@ find_mirror()
 	echo "${mirror%/}"
 }
 
+# check_disk_space WHAT MB
 check_disk_space()
 {
 	local free
 
 	free=$(df --output=avail -BM "$cache_dir" | tail -n 1 | tr -dc 0-9)
-	[ "$free" -ge "$root_needs_mb" ] ||
-		die "$cache_dir has $free MB left and the root needs $root_needs_mb MB; make room or set VFMIG_CACHE to a directory that has it."
+	[ "$free" -ge "$2" ] ||
+		die "$cache_dir has $free MB left and the $1 needs $2 MB; make room or set VFMIG_CACHE to a directory that has it."
 }
 
 # Names the cause of a failed build in one sentence, from what mmdebstrap and apt said.
@@ -104,15 +105,15 @@ remove_tree()
 	fi
 }
 
-# remove_roots [KEEP]: removes all roots but KEEP, and what interrupted builds have left. Each has a lock that is held while
-# it is made or used.
-remove_roots()
+# remove_cached [KEEP]...: removes all roots but KEEP, and what interrupted builds have left. Each has a lock
+# that is held while it is made or used.
+remove_cached()
 {
 	local dir
 
 	for dir in "$cache_dir"/root-*/; do
 		dir=${dir%/}
-		if [ "$dir" != "${1-}" ] && [ -O "$dir" ]; then
+		if [[ " $* " != *" $dir "* ]] && [ -O "$dir" ]; then
 			(
 				flock --nonblock 8 || exit 0
 				say "removing $dir"
@@ -130,7 +131,7 @@ build_root()
 	install_host_packages
 	mirror=$(find_mirror)
 	remove_tree "$root.tmp"
-	check_disk_space
+	check_disk_space root "$root_needs_mb"
 	say "building the Debian 13 root from $mirror (log: $log)"
 	if ! stage 'building the root' "$log" in_namespace "$lab_dir/mkroot" "$root.tmp" "$mirror"; then
 		remove_tree "$root.tmp"
@@ -145,21 +146,28 @@ open_cache()
 	cache_dir=$(realpath "$cache_dir")
 }
 
-# Leaves the root locked for as long as this process and what it starts run, so that no other lab removes it meanwhile.
+# use_cached DIR WHAT BUILD: has BUILD make what is not there, and leaves it locked for as long as this process and what it
+# starts run, so that no other lab removes it meanwhile.
+use_cached()
+{
+	local dir=$1 what=$2 build=$3 lock
+
+	exec {lock}>"$dir.lock"
+	if [ ! -d "$dir" ]; then
+		flock --nonblock "$lock" ||
+			stage "waiting for another lab that builds the $what" /dev/null flock "$lock"
+		# It may have come into being while this one waited.
+		[ -d "$dir" ] || "$build"
+	fi
+	flock --shared "$lock"
+	[ -d "$dir" ] || die "the $what has gone while this lab waited for it; run the command again."
+}
+
 use_root()
 {
 	open_cache
 	root=$cache_dir/root-$(root_hash)
-
-	exec {root_lock}>"$root.lock"
-	if [ ! -d "$root" ]; then
-		flock --nonblock "$root_lock" ||
-			stage 'waiting for another lab that builds the root' /dev/null flock "$root_lock"
-		# It may have come into being while this one waited.
-		[ -d "$root" ] || build_root
-	fi
-	flock --shared "$root_lock"
-	[ -d "$root" ] || die 'the root has gone while this lab waited for it; run the command again.'
+	use_cached "$root" root build_root
 }
 
 cmd_build()
@@ -167,7 +175,7 @@ cmd_build()
 	local started=$SECONDS
 
 	use_root
-	remove_roots "$root"
+	remove_cached "$root"
 	say "the root is $root ($(in_namespace du -sm "$root" | cut -f1) MB, ready after $((SECONDS - started)) s)"
 }
 
