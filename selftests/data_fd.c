@@ -17,8 +17,16 @@ FIXTURE(data_fd) {
 	struct mig_stream stream;
 };
 
+FIXTURE_VARIANT(data_fd) {
+	bool cdev;
+};
+
+FIXTURE_VARIANT_ADD(data_fd, group) { .cdev = false };
+FIXTURE_VARIANT_ADD(data_fd, cdev) { .cdev = true };
+
 FIXTURE_SETUP(data_fd)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	self->dev = &self->lab.vf[0];

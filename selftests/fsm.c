@@ -14,8 +14,16 @@ FIXTURE(fsm) {
 	struct mig_stream stream;
 };
 
+FIXTURE_VARIANT(fsm) {
+	bool cdev;
+};
+
+FIXTURE_VARIANT_ADD(fsm, group) { .cdev = false };
+FIXTURE_VARIANT_ADD(fsm, cdev) { .cdev = true };
+
 FIXTURE_SETUP(fsm)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	self->dev = &self->lab.vf[0];

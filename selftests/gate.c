@@ -35,10 +35,18 @@ static void on_bus_error(int sig)
 	siglongjmp(bus_error, sig);
 }
 
+FIXTURE_VARIANT(gate) {
+	bool cdev;
+};
+
+FIXTURE_VARIANT_ADD(gate, group) { .cdev = false };
+FIXTURE_VARIANT_ADD(gate, cdev) { .cdev = true };
+
 FIXTURE_SETUP(gate)
 {
 	struct sigaction action = { .sa_handler = on_bus_error };
 
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	self->dev = &self->lab.vf[0];

@@ -28,13 +28,16 @@ FIXTURE(reset) {
 
 FIXTURE_VARIANT(reset) {
 	int (*reset)(struct vfio_dev *dev);
+	bool cdev;
 };
 
 FIXTURE_VARIANT_ADD(reset, ioctl) { .reset = vfio_reset };
 FIXTURE_VARIANT_ADD(reset, flr) { .reset = vfio_flr };
+FIXTURE_VARIANT_ADD(reset, cdev) { .reset = vfio_reset, .cdev = true };
 
 FIXTURE_SETUP(reset)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->dev = &self->lab.vf[0];
@@ -453,8 +456,16 @@ FIXTURE(race) {
 	struct mig_stream stream;
 };
 
+FIXTURE_VARIANT(race) {
+	bool cdev;
+};
+
+FIXTURE_VARIANT_ADD(race, group) { .cdev = false };
+FIXTURE_VARIANT_ADD(race, cdev) { .cdev = true };
+
 FIXTURE_SETUP(race)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));

@@ -27,8 +27,16 @@ FIXTURE(transfer) {
 	struct mig_stream stream;
 };
 
+FIXTURE_VARIANT(transfer) {
+	bool cdev;
+};
+
+FIXTURE_VARIANT_ADD(transfer, group) { .cdev = false };
+FIXTURE_VARIANT_ADD(transfer, cdev) { .cdev = true };
+
 FIXTURE_SETUP(transfer)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->a = &self->lab.vf[0];

@@ -92,6 +92,8 @@ static inline bool lab_setup(struct __test_metadata *_metadata,
 	if (lab_vf_count() < count || !lab_netdev())
 		SKIP(return false, "needs %u VFs and a PF, see run_tests.sh",
 		     count);
+	if (lab->cdev && !vfio_has_cdev())
+		SKIP(return false, "the kernel has no iommufd");
 	ASSERT_EQ(0, lab_pf_up())
 		TH_LOG("the PF does not come up");
 	ASSERT_EQ(0, lab_open(lab, count))

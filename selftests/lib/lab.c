@@ -54,7 +54,8 @@ int lab_open(struct lab *lab, unsigned int nr)
 	lab->nr = 0;
 	if (nr > LAB_MAX_VFS)
 		return -E2BIG;
-	ret = vfio_iommu_open(&lab->iommu);
+	ret = lab->cdev ? vfio_iommufd_open(&lab->iommu) :
+			  vfio_iommu_open(&lab->iommu);
 	if (ret)
 		return ret;
 

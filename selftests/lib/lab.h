@@ -12,6 +12,7 @@
 #define LAB_MAX_VFS	3
 
 struct lab {
+	bool cdev;		/* set before lab_open() */
 	struct vfio_iommu iommu;
 	struct vfio_dev vf[LAB_MAX_VFS];
 	unsigned int nr;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +9,6 @@
 #include <unistd.h>
 
 #include "vfio.h"
-
-/* Clear of the interrupt windows and of anything a platform reserves low */
-#define FIRST_IOVA	0x100000000ULL
 
 static int xioctl(int fd, unsigned long cmd, void *arg)
 {
@@ -28,110 +23,6 @@ long long clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-int vfio_iommu_open(struct vfio_iommu *iommu)
-{
-	memset(iommu, 0, sizeof(*iommu));
-	iommu->next_iova = FIRST_IOVA;
-	iommu->fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-
-	return iommu->fd < 0 ? -errno : 0;
-}
-
-void vfio_iommu_close(struct vfio_iommu *iommu)
-{
-	if (iommu->fd >= 0)
-		close(iommu->fd);
-	iommu->fd = -1;
-}
-
-int vfio_dma_alloc(struct vfio_iommu *iommu, struct vfio_dma *dma, size_t size)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = iommu->next_iova,
-		.size = size,
-	};
-	int ret;
-
-	dma->mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (dma->mem == MAP_FAILED)
-		return -errno;
-
-	map.vaddr = (unsigned long)dma->mem;
-	ret = xioctl(iommu->fd, VFIO_IOMMU_MAP_DMA, &map);
-	if (ret) {
-		munmap(dma->mem, size);
-		return ret;
-	}
-
-	dma->iova = map.iova;
-	dma->size = size;
-	/* A hole between two mappings makes the IOMMU catch an overrun */
-	iommu->next_iova += size + 0x10000;
-	return 0;
-}
-
-void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.iova = dma->iova,
-		.size = dma->size,
-	};
-
-	if (!dma->size)
-		return;
-	xioctl(iommu->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
-	munmap(dma->mem, dma->size);
-	memset(dma, 0, sizeof(*dma));
-}
-
-static int open_group(const char *bdf)
-{
-	static const char * const buses[] = { "pci", "mdev" };
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t len = -1;
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < 2 && len < 0; i++) {
-		snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group",
-			 buses[i], bdf);
-		len = readlink(path, link, sizeof(link) - 1);
-	}
-	if (len < 0)
-		return -errno;
-	link[len] = '\0';
-
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int join_iommu(struct vfio_iommu *iommu, int group)
-{
-	struct vfio_group_status status = { .argsz = sizeof(status) };
-	int ret;
-
-	ret = xioctl(group, VFIO_GROUP_GET_STATUS, &status);
-	if (ret)
-		return ret;
-	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return -EPERM;
-
-	ret = xioctl(group, VFIO_GROUP_SET_CONTAINER, &iommu->fd);
-	if (ret || iommu->typed)
-		return ret;
-
-	ret = ioctl(iommu->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
-	if (ret)
-		return -errno;
-	iommu->typed = true;
-	return 0;
 }
 
 int vfio_device_flags(struct vfio_dev *dev, __u32 *flags)
@@ -169,28 +60,14 @@ int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf)
 	memset(dev, 0, sizeof(*dev));
 	dev->iommu = iommu;
 	dev->fd = -1;
+	dev->group = -1;
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 
-	dev->group = open_group(bdf);
-	if (dev->group < 0)
-		return dev->group;
-
-	ret = join_iommu(iommu, dev->group);
-	if (ret)
-		goto fail;
-
-	ret = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
-	if (ret < 0) {
-		ret = -errno;
-		goto fail;
-	}
-	dev->fd = ret;
-
-	ret = vfio_enable(dev);
+	ret = vfio_iommu_join(iommu, dev);
 	if (!ret)
-		return 0;
-fail:
-	vfio_close(dev);
+		ret = vfio_enable(dev);
+	if (ret)
+		vfio_close(dev);
 	return ret;
 }
 

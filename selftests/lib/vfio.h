@@ -17,11 +17,14 @@
 
 /*
  * What devices map their DMA memory into. All devices opened on one of these
- * see the same IOVAs, as the two ends of a migration would.
+ * see the same IOVAs, as the two ends of a migration would. It decides as well
+ * how they are opened: through their group, or each by its own file.
  */
 struct vfio_iommu {
-	int fd;			/* /dev/vfio/vfio */
-	bool typed;		/* an IOMMU type needs a group first */
+	int fd;			/* /dev/vfio/vfio or /dev/iommu */
+	bool cdev;		/* the latter */
+	bool typed;		/* a container's type needs a group first */
+	__u32 ioas;		/* an iommufd's address space */
 	__u64 next_iova;
 };
 
@@ -35,7 +38,7 @@ struct vfio_dma {
 struct vfio_dev {
 	struct vfio_iommu *iommu;
 	char bdf[40];		/* PCI address, or the UUID of an mdev */
-	int group;
+	int group;		/* -1 where it was opened by its own file */
 	int fd;
 	bool region_known[VFIO_MAX_REGIONS];
 	__u64 region_pos[VFIO_MAX_REGIONS];
@@ -52,10 +55,13 @@ struct vfio_region {
 	struct vfio_region_sparse_mmap_area areas[VFIO_MAX_AREAS];
 };
 
+bool vfio_has_cdev(void);
 int vfio_iommu_open(struct vfio_iommu *iommu);
+int vfio_iommufd_open(struct vfio_iommu *iommu);
 void vfio_iommu_close(struct vfio_iommu *iommu);
 int vfio_dma_alloc(struct vfio_iommu *iommu, struct vfio_dma *dma, size_t size);
 void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma);
+int vfio_iommu_join(struct vfio_iommu *iommu, struct vfio_dev *dev);
 
 int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf);
 void vfio_close(struct vfio_dev *dev);

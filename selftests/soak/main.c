@@ -77,7 +77,7 @@ static void make_books(void)
 
 static bool migratable(void)
 {
-	struct lab lab;
+	struct lab lab = {};
 	__u64 flags;
 	bool ret;
 
