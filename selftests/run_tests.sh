@@ -46,6 +46,12 @@ find_test()
 	fsm | data_fd | gate | transfer | reset)
 		find_cdev
 		;;
+	mutants)
+		repeat MUTANTS_COUNT 10000
+		;;
+	shuttle)
+		repeat SHUTTLE_MIGRATIONS 100
+		;;
 	migrate)
 		limit=1800
 		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5)
@@ -57,6 +63,7 @@ find_test()
 		command=(python3 "$here/e2e/dpdk.py" --ktap)
 		;;
 	esac
+	limit=$((limit * ${VFMIG_PATIENCE:-1}))
 }
 
 # The tests of files of a device's own need an iommufd. They are a variant of others.
@@ -65,6 +72,29 @@ find_cdev()
 	[ ! -e /dev/iommu ] || return 0
 	command+=(-V cdev)
 	remark='1..0 # SKIP cdev: the kernel has no iommufd'
+}
+
+# Where all is slower, there is less of what is only repeated.
+repeat()
+{
+	[ -n "${VFMIG_PATIENCE-}" ] || return 0
+	export "$1=${!1:-$2}"
+	remark="# a slow kernel: $1=${!1}"
+}
+
+# On a kernel that looks for leaks. It takes nothing for one that is younger than five seconds, or that it has not seen
+# unchanged before.
+report_leaks()
+{
+	local kmemleak=/sys/kernel/debug/kmemleak
+
+	[ -e "$kmemleak" ] || return 0
+	sleep 6
+	{ echo scan >"$kmemleak" && echo scan >"$kmemleak"; } || say "not ok kmemleak is off"
+	[ -n "$(head -c 1 "$kmemleak")" ] || return 0
+	sed 's/^/# /' "$kmemleak"
+	say "not ok memory has leaked"
+	echo clear >"$kmemleak"
 }
 
 known()
@@ -145,7 +175,10 @@ run_test()
 	echo "# ==== $name" >"$work/$name.log"
 	run_bounded "$work/$name.log"
 	status=$?
-	[ -z "$remark" ] || say "$remark" | tee -a "$work/$name.log"
+	{
+		[ -z "$remark" ] || say "$remark"
+		report_leaks
+	} | tee -a "$work/$name.log"
 	echo "# ==== $name took $((SECONDS - start)) s" >>"$work/$name.log"
 	[ -n "$queue" ] || tail -n 1 "$work/$name.log"
 	echo "$status" >"$work/$name.part"
