@@ -25,6 +25,14 @@ def kernel_image():
     return path
 
 
+def kernel_release():
+    """The guest's, by the name of its image."""
+    name = os.path.basename(kernel_image())
+    if name.startswith("vmlinuz-"):
+        return name.removeprefix("vmlinuz-")
+    return os.uname().release
+
+
 class Guest(Child):
     """One QEMU: the source, or the destination that waits to be filled."""
 

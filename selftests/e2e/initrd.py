@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 
+from guest import kernel_release
 from network import (ADDRESS, GROUP, HOST_ADDRESS, MAC, MTU, OTHER_GROUP,
                      OTHER_VLAN_ADDRESS, PORT, VLAN, VLAN_ADDRESS)
 from progress import Trouble
@@ -158,10 +159,11 @@ def unpack_module(path):
     return data
 
 
-def module_files(module):
+def module_files(module, release):
     """The files to load for a module, in order; none if it is built in."""
     result = subprocess.run(["modprobe", "--show-depends", "--ignore-install",
-                             module], capture_output=True, text=True)
+                             "--set-version", release, module],
+                            capture_output=True, text=True)
     if result.returncode and os.path.exists(f"/sys/module/{module}"):
         # There is no file of it, and yet it is there: it is built in.
         return []
@@ -199,7 +201,7 @@ def build_initrd(path, modules, programs, task, others=()):
               for name, source in others.items()]
     number = 0
     for module in modules:
-        for file in module_files(module):
+        for file in module_files(module, kernel_release()):
             files.append((f"modules/{number:02}.ko", 0o100644,
                           unpack_module(file)))
             number += 1

@@ -5,6 +5,8 @@ import os
 import sys
 import time
 
+# How many times longer things take here than they were meant to
+PATIENCE = int(os.environ.get("VFMIG_PATIENCE", 1))
 SILENCE = 4.0		# seconds of a wait without a word
 
 
@@ -50,6 +52,7 @@ class Progress:
 
     def wait(self, what, condition, timeout, logs=(), every=0.1):
         """Poll condition() until it is true, and return what it returned."""
+        timeout *= PATIENCE
         begin = last_word = time.monotonic()
         while True:
             result = condition()

@@ -40,6 +40,7 @@ COMMAND finds in its environment:
   VFMIG_SLOT                  those of two more PFs, which share a slot, and have no cable and no driver
   VFMIG_SHARE                 where the shared directory is, if there is one
   VFMIG_KERNEL                the kernel's release
+  VFMIG_GUEST_KERNEL          a kernel to boot in guests
 END
 }
 
@@ -140,14 +141,15 @@ make_run_dir()
 
 write_job()
 {
-	local window='24 80'
+	local window='24 80' guest
 
 	[ ! -t 0 ] || window=$(stty size)
+	guest=/boot/vmlinuz-$release
 	cp "$lab_dir/l1-init" "$run_dir/"
 	{
 		printf 'command=(%s)\n' "${command[*]@Q}"
 		printf 'macs=(%s)\n' "${macs[*]@Q}"
-		printf '%s=%q\n' driver "$driver" vfs "$vfs" share "$share" window "$window" TERM "${TERM:-dumb}"
+		printf '%s=%q\n' driver "$driver" vfs "$vfs" share "$share" guest "$guest" window "$window" TERM "${TERM:-dumb}"
 	} >"$run_dir/job"
 }
 
