@@ -105,13 +105,13 @@ remove_tree()
 	fi
 }
 
-# remove_cached [KEEP]...: removes all roots but KEEP, and what interrupted builds have left. Each has a lock
-# that is held while it is made or used.
+# remove_cached [KEEP]...: removes all roots and kernels but KEEP, and what interrupted builds have left. Each has a lock that
+# is held while it is made or used.
 remove_cached()
 {
 	local dir
 
-	for dir in "$cache_dir"/root-*/; do
+	for dir in "$cache_dir"/{root,kernel}-*/; do
 		dir=${dir%/}
 		if [[ " $* " != *" $dir "* ]] && [ -O "$dir" ]; then
 			(
@@ -175,14 +175,14 @@ cmd_build()
 	local started=$SECONDS
 
 	use_root
-	remove_cached "$root"
+	remove_cached "$root" "$cache_dir/kernel-$(debug_kernel_hash)"
 	say "the root is $root ($(in_namespace du -sm "$root" | cut -f1) MB, ready after $((SECONDS - started)) s)"
 }
 
-# in_root [--share DIR] -- COMMAND...
+# in_root [OPTION]... -- COMMAND...: the options are those of `enter`.
 in_root()
 {
-	in_namespace "$lab_dir/enter" "$root" "$@"
+	in_namespace "$lab_dir/enter" "$root" "${kernel_args[@]}" "$@"
 }
 
 # as_owner COMMAND...: what writes to the clone runs as the clone's owner.

@@ -7,7 +7,8 @@
 kernel_trouble='WARNING:|BUG:|Oops|general protection fault|Unable to handle kernel|Kernel panic|Call Trace'
 kernel_trouble+='|possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state'
 kernel_trouble+='|suspicious RCU usage|held lock freed|blocked for more than|detected stalls|self-detected stall'
-kernel_trouble+='|KASAN:|UBSAN:|KCSAN:|kmemleak: .*suspected|refcount_t:'
+kernel_trouble+='|KASAN:|UBSAN:|KCSAN:|kmemleak: (unreferenced object|.*suspected)|refcount_t:'
+kernel_trouble+='|ODEBUG:|kmemleak: .*disabled|INFO: trying to register non-static key|DEBUG_LOCKS_WARN_ON'
 # The processor's own weaknesses, which the kernel remarks on at boot.
 harmless_trouble='WARNING: Unprivileged eBPF'
 
@@ -24,7 +25,7 @@ them, and runs COMMAND as root in /vfmig, a copy of what "lab modules" has built
 Standard output and error are those of COMMAND, and so is the exit status, unless the kernel log has a warning in it:
 that fails the run. The log, and all output, is kept in a directory under build/lab/runs.
 
-  --kernel 6.12|backports   the kernel to boot (default: 6.12)
+  --kernel NAME             the kernel to boot: 6.12 (default), backports, or debug
   --vfs N                   how many virtual functions to make, 0 to 7 (default: 2)
   --mac VF=ADDRESS          sets the address of a virtual function as its administrator; may be repeated
   --driver NAME             what the virtual functions are bound to: igb_vfio_pci (default), vfio-pci, or none
@@ -41,6 +42,7 @@ COMMAND finds in its environment:
   VFMIG_SHARE                 where the shared directory is, if there is one
   VFMIG_KERNEL                the kernel's release
   VFMIG_GUEST_KERNEL          a kernel to boot in guests
+  VFMIG_PATIENCE              how many times longer things take on the debug kernel; unset on the others
 END
 }
 
@@ -144,7 +146,8 @@ write_job()
 	local window='24 80' guest
 
 	[ ! -t 0 ] || window=$(stty size)
-	guest=/boot/vmlinuz-$release
+	# A debugging kernel would be of no use in a guest.
+	guest=/boot/vmlinuz-$(kernel_release "${kernel/debug/6.12}")
 	cp "$lab_dir/l1-init" "$run_dir/"
 	{
 		printf 'command=(%s)\n' "${command[*]@Q}"
@@ -177,6 +180,8 @@ qemu_command()
 {
 	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max
 
+	# An interrupt in identify_cpu() finds no sign of 5-level paging, and KASAN then takes all addresses for wild.
+	[ "$kernel" != debug ] || append="no5lvl kmemleak.verbose=1 kasan_multi_shot $append"
 	if [ "$accel" = kvm ]; then
 		machine+=,kernel-irqchip=split
 		cpu=host
@@ -222,7 +227,7 @@ start_vm()
 	readers=($!)
 	tee "$run_dir/stderr.log" <"$run_dir/stderr.fifo" >&2 &
 	readers+=($!)
-	"${namespace[@]}" -- "$lab_dir/enter" "$root" "${share_args[@]}" -- "${qemu[@]}" \
+	"${namespace[@]}" -- "$lab_dir/enter" "$root" "${kernel_args[@]}" "${share_args[@]}" -- "${qemu[@]}" \
 		>"$run_dir/qemu.log" 2>&1 </dev/null &
 	vm=$!
 	trap 'abort_run 130' INT
@@ -367,7 +372,7 @@ cmd_shell()
 	prepare
 	say "booting $release; the console is in $run_dir/console.log"
 	timed_out=
-	"${namespace[@]}" -- "$lab_dir/enter" "$root" "${share_args[@]}" -- "${qemu[@]}" || true
+	"${namespace[@]}" -- "$lab_dir/enter" "$root" "${kernel_args[@]}" "${share_args[@]}" -- "${qemu[@]}" || true
 	judge_run
 	clean_run_dir
 	exit "$verdict"

@@ -7,9 +7,10 @@
 test_usage()
 {
 	cat <<'END'
-usage: lab test [--kernel 6.12|backports] [--vms N] [--timeout S] [NAME]...
+usage: lab test [--kernel 6.12|backports|debug] [--vms N] [--timeout S] [NAME]...
 
-Runs the named selftests, or all of them, in N virtual machines (default: 3, or as many as there is memory for). Each
+Runs the named selftests, or all of them, in N virtual machines (default: 3, or as many as there is memory for; 1 with the
+debug kernel, which leaves a processor no time to spare). Each
 takes the next program when it has ended one. The output of a program is shown when it has ended; where there is only one
 program, or one machine, as it comes. The last line counts the results.
 END
@@ -57,6 +58,7 @@ parse_test_options()
 		shift 2
 	done
 	check_kernel_name "$kernel"
+	[ -n "$vms" ] || [ "$kernel" != debug ] || vms=1
 	[ -n "$vms" ] || count_vms
 	[[ $vms =~ ^[1-9]$ ]] || die "--vms takes 1 to 9, not '$vms'."
 	tests=("$@")
