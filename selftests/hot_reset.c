@@ -482,6 +482,44 @@ TEST_F_TIMEOUT(hot_reset, group_closed, 60)
 	expect_all_named(_metadata, &self->log, 0);
 }
 
+/* Devices opened by their own files: the iommufd says what is whose */
+TEST_F_TIMEOUT(hot_reset, iommufd, 60)
+{
+	struct vfio_iommu mine, other;
+	struct vfio_dev *dev = self->dev;
+
+	if (!vfio_has_cdev())
+		SKIP(return, "the kernel has no iommufd");
+	ASSERT_EQ(0, slot_bind(self->bdf[0], DRIVER));
+	ASSERT_EQ(0, slot_bind(self->bdf[1], DRIVER));
+	ASSERT_EQ(0, vfio_iommufd_open(&mine));
+	ASSERT_EQ(0, vfio_iommufd_open(&other));
+	ASSERT_EQ(0, vfio_open(&dev[0], &mine, self->bdf[0]));
+
+	/* The neighbour is nobody's, and then somebody else's */
+	EXPECT_NO_RESET(&dev[0], -EPERM, hot_reset(&dev[0], NULL, 0));
+	expect_named(_metadata, &self->log, self->bdf[0], self->bdf[1], DRIVER,
+		     NOT_OWNED, 1);
+	ASSERT_EQ(0, vfio_open(&dev[1], &other, self->bdf[1]));
+	EXPECT_NO_RESET(&dev[1], -EPERM, hot_reset(&dev[0], NULL, 0));
+	expect_all_named(_metadata, &self->log, 1);
+	vfio_close(&dev[1]);
+
+	ASSERT_EQ(0, vfio_open(&dev[1], &mine, self->bdf[1]));
+	/* Other fds mean nothing here */
+	EXPECT_NO_RESET(&dev[1], -EINVAL, hot_reset(&dev[0], &dev[1].fd, 1));
+	ASSERT_EQ(0, mark(&dev[0], 0xa));
+	ASSERT_EQ(0, mark(&dev[1], 0xb));
+	EXPECT_EQ(0, hot_reset(&dev[0], NULL, 0));
+	EXPECT_EQ(0, marked(&dev[0]));
+	EXPECT_EQ(0, marked(&dev[1]));
+
+	vfio_close(&dev[0]);
+	vfio_close(&dev[1]);
+	vfio_iommu_close(&other);
+	vfio_iommu_close(&mine);
+}
+
 /* Anything can be bound; only what is known to be a VF is taken for one */
 TEST_F(hot_reset, pf_is_not_migrated)
 {
