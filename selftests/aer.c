@@ -239,6 +239,51 @@ static void expect_error_state(struct __test_metadata *_metadata,
 		TH_LOG("config space is still blocked");
 }
 
+/* Whatever a migration is at, it goes on */
+static void expect_alive(struct __test_metadata *_metadata, int fd, __u32 state,
+			 const struct mig_stream *stream)
+{
+	struct mig_stream now;
+	int ret;
+
+	if (state == VFIO_DEVICE_STATE_RESUMING) {
+		EXPECT_EQ(0, mig_write(fd, stream->data, stream->len));
+		return;
+	}
+	/* PRE_COPY has no end */
+	ret = mig_read(fd, &now);
+	EXPECT_EQ(state == VFIO_DEVICE_STATE_STOP_COPY ? 0 : -ENOMSG, ret);
+	EXPECT_LT(0, now.len);
+}
+
+TEST_F_TIMEOUT(aer, nonfatal_in_each_state, 120)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < NR_STATES; i++) {
+		ASSERT_EQ(0, vfio_mig_set_state(self->dev, check_states[i],
+						&fd));
+		ASSERT_EQ(0, inject_error(self->dev->bdf, AER_NONFATAL,
+					  header_log));
+		EXPECT_EQ(1, came(self->event[RECOVERED], RECOVERY_MS))
+			TH_LOG("no recovery in %s",
+			       vfio_mig_state_name(check_states[i]));
+		EXPECT_EQ(1, came(self->event[NONFATAL], 0));
+		EXPECT_STATE(self->dev, check_states[i]);
+		if (fd >= 0) {
+			expect_alive(_metadata, fd, check_states[i],
+				     &self->stream);
+			close(fd);
+		}
+		GO(self->dev, VFIO_DEVICE_STATE_RUNNING);
+	}
+	EXPECT_EQ(0, came(self->event[STANDARD], 0));
+	ASSERT_EQ(0, ext_read(self->dev, &self->ext));
+	EXPECT_EQ(NR_STATES, self->ext.error.count);
+	expect_flow(_metadata, &self->vf, &self->peer);
+}
+
 TEST_F_TIMEOUT(aer, fatal_in_each_state, 300)
 {
 	struct vfio_mig_error *error = &self->ext.error;
