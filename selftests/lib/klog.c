@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "klog.h"
+#include "sysfs.h"
 
 #define TRACE	"/sys/kernel/tracing/instances/selftest"
 
@@ -51,17 +52,6 @@ int klog_count(struct klog *log, const char *what)
 	return nr;
 }
 
-static int put(const char *path, const char *what)
-{
-	FILE *file = fopen(path, "w");
-	int ret;
-
-	if (!file)
-		return -errno;
-	ret = fputs(what, file) < 0 ? -EIO : 0;
-	return fclose(file) ? -errno : ret;
-}
-
 int trace_open(const char *what)
 {
 	char path[256];
@@ -69,8 +59,8 @@ int trace_open(const char *what)
 	if (mkdir(TRACE, 0700) && errno != EEXIST)
 		return -errno;
 	snprintf(path, sizeof(path), TRACE "/events/%s/enable", what);
-	put(TRACE "/trace", "");
-	return put(path, "1");
+	sysfs_put(TRACE "/trace", "");
+	return sysfs_put(path, "1");
 }
 
 void trace_close(void)

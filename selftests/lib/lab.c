@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lab.h"
+#include "sysfs.h"
 
 #define CARRIER_MS	10000
 
@@ -79,65 +80,32 @@ void lab_close(struct lab *lab)
 	vfio_iommu_close(&lab->iommu);
 }
 
-static int sysfs_link(const char *bdf, const char *what, char *name,
-		      size_t size)
-{
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, what);
-	len = readlink(path, link, sizeof(link) - 1);
-	if (len < 0)
-		return -errno;
-	link[len] = '\0';
-	snprintf(name, size, "%s", strrchr(link, '/') + 1);
-	return 0;
-}
-
 bool lab_plain_driver(struct lab *lab)
 {
 	char driver[32];
 
-	return !sysfs_link(lab->vf[0].bdf, "driver", driver, sizeof(driver)) &&
+	return !sysfs_pci_link(lab->vf[0].bdf, "driver", driver, sizeof(driver)) &&
 	       !strcmp(driver, "vfio-pci");
-}
-
-static int put(const char *path, const char *what)
-{
-	FILE *file = fopen(path, "w");
-	int ret;
-
-	if (!file)
-		return -errno;
-	ret = fputs(what, file) < 0 ? -EIO : 0;
-	return fclose(file) ? -errno : ret;
 }
 
 /* Takes a device that nobody has open away from its driver, and gives it back */
 int lab_rebind(const char *bdf)
 {
-	char path[PATH_MAX];
-	int ret;
+	int ret = sysfs_pci_put(bdf, "driver/unbind", bdf);
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
-		 bdf);
-	ret = put(path, bdf);
-	return ret ? ret : put("/sys/bus/pci/drivers_probe", bdf);
+	return ret ? ret : sysfs_put("/sys/bus/pci/drivers_probe", bdf);
 }
 
 /* What an administrator does */
 int lab_reset_by_sysfs(const char *bdf)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	return put(path, "1");
+	return sysfs_pci_put(bdf, "reset", "1");
 }
 
 /* Gives a VF to another driver, which need not be loaded */
 int lab_bind(unsigned int nth, const char *driver)
 {
-	char cmd[64], path[PATH_MAX], name[32], bdf[16];
+	char cmd[64], name[32], bdf[16];
 	int ret;
 
 	if (!lab_vf_name(nth, bdf, sizeof(bdf)))
@@ -145,13 +113,11 @@ int lab_bind(unsigned int nth, const char *driver)
 	snprintf(cmd, sizeof(cmd), "modprobe -q %s", driver);
 	if (system(cmd) < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
-		 bdf);
-	ret = put(path, driver);
+	ret = sysfs_pci_put(bdf, "driver_override", driver);
 	if (!ret)
 		ret = lab_rebind(bdf);
 	if (!ret)
-		ret = sysfs_link(bdf, "driver", name, sizeof(name));
+		ret = sysfs_pci_link(bdf, "driver", name, sizeof(name));
 	return ret ? ret : strcmp(name, driver) ? -ENODEV : 0;
 }
 
@@ -179,7 +145,7 @@ int lab_load(const char *name)
 /* What a reset means to the driver, at once; the device is not reset */
 int lab_pretend_reset(const struct vfio_dev *dev)
 {
-	return put("/sys/module/pretend_reset/parameters/device", dev->bdf);
+	return sysfs_put("/sys/module/pretend_reset/parameters/device", dev->bdf);
 }
 
 /* One of a driver's error handlers is called; the device is left alone */
@@ -188,7 +154,7 @@ int lab_pretend_error(const char *bdf, const char *handler)
 	char what[64];
 
 	snprintf(what, sizeof(what), "%s %s", bdf, handler);
-	return put("/sys/module/pretend_error/parameters/call", what);
+	return sysfs_put("/sys/module/pretend_error/parameters/call", what);
 }
 
 int lab_vf_number(const struct vfio_dev *dev)
@@ -199,7 +165,7 @@ int lab_vf_number(const struct vfio_dev *dev)
 
 	for (i = 0; pf && i < 8; i++) {
 		snprintf(what, sizeof(what), "virtfn%d", i);
-		if (!sysfs_link(pf, what, name, sizeof(name)) &&
+		if (!sysfs_pci_link(pf, what, name, sizeof(name)) &&
 		    !strcmp(name, dev->bdf))
 			return i;
 	}

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "slot.h"
+#include "sysfs.h"
 
 int slot_name(unsigned int nth, char *bdf)
 {
@@ -22,47 +22,15 @@ int slot_name(unsigned int nth, char *bdf)
 	return 0;
 }
 
-static int put(const char *bdf, const char *attribute, const char *what)
-{
-	char path[PATH_MAX];
-	FILE *file;
-	int ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf,
-		 attribute);
-	file = fopen(path, "w");
-	if (!file)
-		return -errno;
-	ret = fputs(what, file) < 0 ? -EIO : 0;
-	return fclose(file) ? -errno : ret;
-}
-
-/* The last component of a link in sysfs */
-static int follow(const char *bdf, const char *attribute, char *name,
-		  size_t size)
-{
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf,
-		 attribute);
-	len = readlink(path, link, sizeof(link) - 1);
-	if (len < 0)
-		return -errno;
-	link[len] = '\0';
-	snprintf(name, size, "%s", strrchr(link, '/') + 1);
-	return 0;
-}
-
 int slot_driver(const char *bdf, char *driver, size_t size)
 {
-	return follow(bdf, "driver", driver, size);
+	return sysfs_pci_link(bdf, "driver", driver, size);
 }
 
 int slot_group(const char *bdf)
 {
 	char name[16];
-	int ret = follow(bdf, "iommu_group", name, sizeof(name));
+	int ret = sysfs_pci_link(bdf, "iommu_group", name, sizeof(name));
 
 	return ret ? ret : atoi(name);
 }
@@ -72,12 +40,12 @@ int slot_bind(const char *bdf, const char *driver)
 	char name[32];
 	int ret;
 
-	ret = put(bdf, "driver_override", driver);
+	ret = sysfs_pci_put(bdf, "driver_override", driver);
 	if (!ret && !slot_driver(bdf, name, sizeof(name)))
-		ret = put(bdf, "driver/unbind", bdf);
+		ret = sysfs_pci_put(bdf, "driver/unbind", bdf);
 	if (ret || !strcmp(driver, NO_DRIVER))
 		return ret;
-	ret = put("..", "drivers_probe", bdf);
+	ret = sysfs_put("/sys/bus/pci/drivers_probe", bdf);
 	if (!ret)
 		ret = slot_driver(bdf, name, sizeof(name));
 	return ret ? ret : strcmp(name, driver) ? -ENODEV : 0;
@@ -88,7 +56,7 @@ int slot_set_vfs(const char *bdf, unsigned int nr)
 	char what[16];
 
 	snprintf(what, sizeof(what), "%u", nr);
-	return put(bdf, "sriov_numvfs", what);
+	return sysfs_pci_put(bdf, "sriov_numvfs", what);
 }
 
 int slot_vf_name(const char *bdf, unsigned int nth, char *vf)
@@ -96,7 +64,7 @@ int slot_vf_name(const char *bdf, unsigned int nth, char *vf)
 	char what[16];
 
 	snprintf(what, sizeof(what), "virtfn%u", nth);
-	return follow(bdf, what, vf, BDF_LEN);
+	return sysfs_pci_link(bdf, what, vf, BDF_LEN);
 }
 
 static int join(struct vfio_iommu *iommu, int group)
