@@ -97,12 +97,14 @@ static void note_vlan(struct igb_pf_state *pf, const u32 *msg)
  * igb refuses to let a VF receive what is sent to others, and yet does what the
  * rest of the message asks for.
  */
-static void note_promisc(struct igb_pf_state *pf, const u32 *msg, bool refused)
+static bool note_refusal(struct igb_pf_state *pf, const u32 *msg, u32 reply)
 {
+	/* Without CTS it has not even looked at what was asked. */
+	if ((msg[0] & MSG_TYPE) != MSG_SET_PROMISC || !(reply & MSG_CTS))
+		return false;
 	pf->flags |= IGB_VF_PF_PROMISC;
-	pf->promisc = INFO(msg[0]);
-	if (refused)
-		pf->promisc &= PROMISC_MULTICAST;
+	pf->promisc = INFO(msg[0]) & PROMISC_MULTICAST;
+	return true;
 }
 
 /**
@@ -132,18 +134,15 @@ unsigned int igb_pf_next_vlan(const struct igb_pf_state *pf, unsigned int vid)
  */
 bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 {
-	if ((msg[0] & MSG_TYPE) == MSG_VF_RESET) {
+	/* With anything in the info field it is another message to igb. */
+	if (msg[0] == MSG_VF_RESET) {
 		note_reset(pf, reply);
 		return true;
 	}
 	if (!(pf->flags & IGB_VF_PF_READY))
 		return false;
-	if ((msg[0] & MSG_TYPE) == MSG_SET_PROMISC) {
-		note_promisc(pf, msg, !(reply[0] & MSG_ACK));
-		return true;
-	}
 	if (!(reply[0] & MSG_ACK))
-		return false;
+		return note_refusal(pf, msg, reply[0]);
 
 	switch (msg[0] & MSG_TYPE) {
 	case MSG_SET_MAC_ADDR:
@@ -158,6 +157,10 @@ bool igb_pf_note(struct igb_pf_state *pf, const u32 *msg, const u32 *reply)
 	case MSG_SET_LPE:
 		pf->flags |= IGB_VF_PF_LPE;
 		pf->max_frame = msg[1];
+		break;
+	case MSG_SET_PROMISC:
+		pf->flags |= IGB_VF_PF_PROMISC;
+		pf->promisc = INFO(msg[0]);
 		break;
 	}
 	return true;

@@ -123,7 +123,7 @@ void model_answer(struct model *model, enum model_answer answer)
 	if (!model->requested)
 		return;
 	model->requested = false;
-	if ((first & 0xffff) == 1) {
+	if (first == 1) {
 		first = hello(model, answer);
 	} else if ((first & 0xffff) == 6) {
 		yes = model->pf.listens &&
@@ -148,7 +148,7 @@ void model_ping(struct model *model)
 /* By itself a PF agrees to all, and has no address for the VF */
 static void answer_by_itself(struct model *model)
 {
-	bool hello = (model->request[0] & 0xffff) == 1;
+	bool hello = model->request[0] == 1;
 
 	if (!model->mute)
 		model_answer(model, hello ? MODEL_NO : MODEL_YES);
