@@ -181,7 +181,7 @@ qemu_command()
 	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max
 
 	# An interrupt in identify_cpu() finds no sign of 5-level paging, and KASAN then takes all addresses for wild.
-	[ "$kernel" != debug ] || append="no5lvl kmemleak.verbose=1 kasan_multi_shot $append"
+	[ "$kernel" != debug ] || append="kmemleak.verbose=1 kasan_multi_shot $append"
 	if [ "$accel" = kvm ]; then
 		machine+=,kernel-irqchip=split
 		cpu=host
