@@ -6,10 +6,6 @@
 #include <linux/version.h>
 #include <linux/vfio_pci_core.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "vfmig needs Linux 6.12 or newer"
-#endif
-
 /* Some members of struct vfio_device_ops are not in every kernel. */
 
 /* Since 6.19 the core parses VFIO_DEVICE_GET_REGION_INFO for the driver. */

@@ -35,12 +35,13 @@ cmd_check()
 		release=$(kernel_release "$kernel")
 		run_check "W=1 and sparse, $release" modules "$release"
 	done
+	run_check 'refusal of an older kernel' oldest "$release"
 	run_check checkpatch checkpatch
 	run_check shellcheck shellcheck
 	run_check 'corpora of the fuzzer' fuzz
 	give_back
 	if [ ${#failed_checks[@]} -gt 0 ]; then
-		die "${#failed_checks[@]} of 5 checks failed."
+		die "${#failed_checks[@]} of 6 checks failed."
 	fi
 	say 'all checks passed'
 }
