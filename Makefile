@@ -7,12 +7,12 @@
 MAKEFLAGS += --no-print-directory
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
-KERNEL	?= 6.12
 TIMEOUT	?= 3600
 kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
 release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
-run	:= $(lab) run --kernel $(KERNEL) --timeout $(TIMEOUT)
+kernel	= $(or $(KERNEL),6.12)
+run	= $(lab) run --kernel $(kernel) --timeout $(TIMEOUT)
 
 .PHONY: all clean install check model fuzz test soak demo bench conformance-table help
 
@@ -45,13 +45,13 @@ test:
 ifdef DEVICE
 	$(run) -- ./selftests/run_tests.sh --device $(DEVICE) $(T)
 else
-	$(lab) test --kernel $(KERNEL) --timeout $(TIMEOUT) $(T)
+	$(lab) test $(KERNEL:%=--kernel %) --timeout $(TIMEOUT) $(T)
 endif
 
 # One processor, see Documentation/lab.rst; but the kernel switches between threads wherever it can
 soak: SECONDS = 600
 soak:
-	$(lab) run --kernel $(KERNEL) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
+	$(lab) run --kernel $(kernel) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
 		./selftests/soak/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 demo:
@@ -78,8 +78,9 @@ help:
 	@echo 'make check     builds without warnings, sparse, checkpatch, shellcheck'
 	@echo 'make model     searches the model of the state lock and resets for races and deadlocks'
 	@echo 'make fuzz      looks for streams and mailbox traffic that break the driver, SECONDS=60'
-	@echo 'make test      runs the selftests, several at once; T="NAME ..." runs some, KERNEL=backports the newest kernel,'
-	@echo '               KERNEL=debug one with KASAN, lockdep and kmemleak, built at first use'
+	@echo 'make test      runs the selftests, several at once, on Linux 6.12, and those that depend most on the kernel on the'
+	@echo '               newest one too; T="NAME ..." runs some, on both. KERNEL="6.12 backports" runs all on both;'
+	@echo '               KERNEL=debug on one with KASAN, lockdep and kmemleak, built at first use'
 	@echo 'make test T=conformance DEVICE=mtty'
 	@echo '               runs the conformance suite on the sample driver of the kernel'
 	@echo 'make conformance-table'

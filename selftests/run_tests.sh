@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run_tests.sh [--device mtty] [NAME...]: runs the named selftests, or all of them, and sums up.
-# run_tests.sh --list
+# run_tests.sh --list [NAME...]: the names of all, or those given, if they are names.
+# run_tests.sh --list-kernel: of those that depend most on the kernel.
 # run_tests.sh --queue DIR NAME...: runs those that no other machine with that directory has taken.
-# run_tests.sh --sum DIR NAME...: sums up what has been left there.
+# run_tests.sh --sum DIR...: sums up what has been left there by the programs in DIR/names; DIR is named after the kernel.
 #
 # With --device mtty the conformance suite is run on the kernel's sample driver instead.
 #
@@ -19,6 +20,8 @@ here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
 tests=(conformance mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate
 	datapath data_fd)
+# What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
+kernel_tests=(conformance migrate hot_reset precopy fsm gate data_fd)
 passed=0
 failed=0
 skipped=0
@@ -129,6 +132,7 @@ count_results()
 {
 	local name=$1 status=$2 log=$3 before=$failed line
 
+	name=${label:+$label: }$name
 	while IFS= read -r line; do
 		case $line in
 		'ok '*'# SKIP'* | '1..0 # SKIP'*)
@@ -172,7 +176,7 @@ run_test()
 	local name=$1 start=$SECONDS status
 
 	find_test "$name"
-	echo "# ==== $name" >"$work/$name.log"
+	echo "# ==== $name${VFMIG_KERNEL:+, Linux $VFMIG_KERNEL}" >"$work/$name.log"
 	run_bounded "$work/$name.log"
 	status=$?
 	{
@@ -196,7 +200,7 @@ run_queue()
 	done
 }
 
-sum_up()
+count_all()
 {
 	local name
 
@@ -204,8 +208,23 @@ sum_up()
 		if [ -e "$work/$name.status" ]; then
 			count_results "$name" "$(cat "$work/$name.status")" "$work/$name.log"
 		else
-			fail 1 "$name: has not ended"
+			fail 1 "${label:+$label: }$name: has not ended"
 		fi
+	done
+}
+
+# Sums up what has been left in $work, or in the directories.
+sum_up()
+{
+	local label
+
+	if [ $# -eq 0 ]; then
+		count_all
+	fi
+	for work in "$@"; do
+		label=${work##*/}
+		read -ra tests <"$work/names"
+		count_all
 	done
 	say
 	list skipped "${skips[@]}"
@@ -226,13 +245,17 @@ list()
 }
 
 sample=
+list=
 queue=
-sum=
 work=
 names=${VFMIG_VFS-}
 case ${1-} in
 --list)
-	echo "${tests[@]}"
+	list=1
+	shift
+	;;
+--list-kernel)
+	echo "${kernel_tests[@]}"
 	exit
 	;;
 --device)
@@ -244,8 +267,14 @@ case ${1-} in
 	fi
 	names=$("$here/conformance/mtty.sh") || exit 1
 	;;
---queue | --sum)
-	[ "$1" = --sum ] && sum=1 || queue=1
+--sum)
+	shift
+	sum_up "$@"
+	[ "$failed" -eq 0 ]
+	exit
+	;;
+--queue)
+	queue=1
 	work=${2-}
 	if [ ! -d "$work" ]; then
 		say "run_tests.sh: $1 takes a directory" >&2
@@ -268,16 +297,18 @@ if [ -n "$(printf '%s\n' "$@" | sort | uniq -d)" ]; then
 fi
 [ $# -eq 0 ] || tests=("$@")
 
+if [ -n "$list" ]; then
+	echo "${tests[@]}"
+	exit
+fi
 if [ -n "$queue" ]; then
 	run_queue
 	exit
 fi
-if [ -z "$sum" ]; then
-	work=$(mktemp -d) || exit 1
-	trap 'rm -rf "$work"' EXIT
-	for name in "${tests[@]}"; do
-		run_test "$name"
-	done
-fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+for name in "${tests[@]}"; do
+	run_test "$name"
+done
 sum_up
 [ "$failed" -eq 0 ]

@@ -7,12 +7,15 @@
 test_usage()
 {
 	cat <<'END'
-usage: lab test [--kernel 6.12|backports|debug] [--vms N] [--timeout S] [NAME]...
+usage: lab test [--kernel 6.12|backports|debug]... [--vms N] [--timeout S] [NAME]...
 
-Runs the named selftests, or all of them, in N virtual machines (default: 3, or as many as there is memory for; 1 with the
-debug kernel, which leaves a processor no time to spare). Each
+Runs the named selftests, or all of them, in N virtual machines at a time (default: 3, or as many as there is memory for; 2
+with the debug kernel, which leaves the processors no time to spare). Each
 takes the next program when it has ended one. The output of a program is shown when it has ended; where there is only one
-program, or one machine, as it comes. The last line counts the results.
+program or machine, on one kernel, as it comes. The last line counts the results.
+
+With several kernels all is run on each of them. With none, all is run on 6.12, and on backports too what depends most on
+the kernel, or what is named.
 END
 }
 
@@ -27,11 +30,12 @@ count_vms()
 	free=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
 	vms=$((free / test_mem_gib))
 	vms=$((vms < 1 ? 1 : vms > 3 ? 3 : vms))
+	[[ " ${kernels[*]} " != *' debug '* ]] || [ "$vms" -lt 2 ] || vms=2
 }
 
 parse_test_options()
 {
-	kernel=6.12
+	kernels=()
 	vms=
 	timeout=3600
 	while [ $# -gt 0 ]; do
@@ -51,18 +55,39 @@ parse_test_options()
 			;;
 		esac
 		case $1 in
-		--kernel)	kernel=$2 ;;
+		--kernel)	add_kernel "$2" ;;
 		--vms)		vms=$2 ;;
 		--timeout)	timeout=$2 ;;
 		esac
 		shift 2
 	done
-	check_kernel_name "$kernel"
-	[ -n "$vms" ] || [ "$kernel" != debug ] || vms=1
+	choose_tests "$@"
 	[ -n "$vms" ] || count_vms
 	[[ $vms =~ ^[1-9]$ ]] || die "--vms takes 1 to 9, not '$vms'."
-	tests=("$@")
-	[ $# -gt 0 ] || read -ra tests < <("$top/selftests/run_tests.sh" --list)
+}
+
+add_kernel()
+{
+	check_kernel_name "$1"
+	[[ " ${kernels[*]} " != *" $1 "* ]] || die "the kernel $1 is named twice."
+	kernels+=("$1")
+}
+
+# Sets $tests, the names that go with each of $kernels.
+choose_tests()
+{
+	local names kernel
+
+	names=$("$top/selftests/run_tests.sh" --list "$@") || exit
+	for kernel in "${kernels[@]}"; do
+		tests[$kernel]=$names
+	done
+	if [ ${#kernels[@]} -eq 0 ]; then
+		kernels=(6.12 backports)
+		tests[6.12]=$names
+		tests[backports]=$names
+		[ $# -gt 0 ] || tests[backports]=$("$top/selftests/run_tests.sh" --list-kernel)
+	fi
 }
 
 start_vms()
@@ -70,12 +95,14 @@ start_vms()
 	local i
 
 	queue=$build_dir/test-$$
-	make_dirs "$queue"
+	for kernel in "${kernels[@]}"; do
+		make_dirs "$queue/$kernel"
+		echo "${tests[$kernel]}" >"$queue/$kernel/names"
+	done
 	trap 'stop_vms; exit 130' INT
 	trap 'stop_vms; exit 143' TERM HUP
 	for ((i = 1; i <= vms; i++)); do
-		VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" --timeout "$timeout" \
-			--share "$queue" -- ./selftests/run_tests.sh --queue /share "${tests[@]}" >"$queue/vm.$i" 2>&1 &
+		run_vms "$i" &
 		pids+=($!)
 	done
 }
@@ -88,6 +115,47 @@ stop_vms()
 	rm -rf "$queue"
 }
 
+# Whether a program waits for a machine with that kernel.
+any_waits()
+{
+	local name
+
+	for name in ${tests[$1]}; do
+		[ -e "$queue/$1/$name.taken" ] || return 0
+	done
+	return 1
+}
+
+# run_vms N: the Nth machine, with one kernel after the other. The last begins with the last kernel, for programs of all
+# kernels to run at the same time.
+run_vms()
+{
+	local order=("${kernels[@]}") kernel child rc=0
+
+	if [ "$1" -eq "$vms" ]; then
+		order=("${kernels[-1]}" "${kernels[@]:0:${#kernels[@]}-1}")
+	fi
+	# shellcheck disable=SC2154 # assigned where it is trapped
+	trap 'kill "$child" 2>/dev/null; wait "$child"; exit 143' TERM
+	trap '' INT HUP
+	for kernel in "${order[@]}"; do
+		any_waits "$kernel" || continue
+		# shellcheck disable=SC2086 # names of programs
+		VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" --timeout "$timeout" \
+			--share "$queue/$kernel" -- ./selftests/run_tests.sh --queue /share ${tests[$kernel]} \
+			>"$queue/$kernel/vm.$1" 2>&1 &
+		child=$!
+		wait "$child" || fail_vm "$kernel" "$1" $?
+	done
+	exit "$rc"
+}
+
+fail_vm()
+{
+	rc=$3
+	mv "$queue/$1/vm.$2" "$queue/$1/vm.$2.bad"
+}
+
 any_vm_runs()
 {
 	kill -0 "${pids[@]}" 2>/dev/null
@@ -96,22 +164,14 @@ any_vm_runs()
 # Shows what has ended, and now and then what has not.
 follow_tests()
 {
-	local started=$SECONDS spoke=$SECONDS name running last=
+	local started=$SECONDS spoke=$SECONDS running last=
 	declare -A shown
 
 	while [ -z "$last" ]; do
 		any_vm_runs || last=1
 		running=
-		for name in "${tests[@]}"; do
-			if [ -n "${shown[$name]-}" ]; then
-				continue
-			elif [ -e "$queue/$name.status" ] || { [ -n "$last" ] && [ -e "$queue/$name.log" ]; }; then
-				cat "$queue/$name.log"
-				shown[$name]=1
-				spoke=$SECONDS
-			elif [ -e "$queue/$name.log" ]; then
-				running+=" $name"
-			fi
+		for kernel in "${kernels[@]}"; do
+			show_ended
 		done
 		if [ $((SECONDS - spoke)) -ge 5 ]; then
 			say "$((SECONDS - started)) s: ${running:-booting}"
@@ -121,41 +181,69 @@ follow_tests()
 	done
 }
 
+show_ended()
+{
+	local name base now=
+
+	for name in ${tests[$kernel]}; do
+		base=$queue/$kernel/$name
+		if [ -n "${shown[$base]-}" ]; then
+			continue
+		elif [ -e "$base.status" ] || { [ -n "$last" ] && [ -e "$base.log" ]; }; then
+			cat "$base.log"
+			shown[$base]=1
+			spoke=$SECONDS
+		elif [ -e "$base.log" ]; then
+			now+=" $name"
+		fi
+	done
+	[ -z "$now" ] || running+=" $kernel:$now"
+}
+
 # Sets $verdict to the worst exit status of all, and shows what a machine had to complain about.
 judge_vms()
 {
-	local i rc
+	local pid rc
 
 	verdict=0
-	for i in "${!pids[@]}"; do
+	for pid in "${pids[@]}"; do
 		rc=0
-		wait "${pids[i]}" || rc=$?
-		if [ "$rc" -ne 0 ]; then
-			verdict=$rc
-			cat "$queue/vm.$((i + 1))" >&2
-		fi
+		wait "$pid" || rc=$?
+		[ "$rc" -eq 0 ] || verdict=$rc
+	done
+	for bad in "$queue"/*/vm.*.bad; do
+		cat "$bad" >&2
 	done
 }
 
 cmd_test()
 {
-	local tests vms kernel timeout queue pids=() verdict started=$SECONDS
+	local vms kernels kernel timeout queue bad n programs=0 pids=() verdict started=$SECONDS
+	declare -A tests
 
 	parse_test_options "$@"
-	if [ ${#tests[@]} -eq 1 ] || [ "$vms" -eq 1 ]; then
-		cmd_run --kernel "$kernel" --timeout "$timeout" -- ./selftests/run_tests.sh "${tests[@]}"
+	if [ ${#kernels[@]} -eq 1 ]; then
+		kernel=${kernels[0]}
+		if [ "$vms" -eq 1 ] || [[ ${tests[$kernel]} != *' '* ]]; then
+			# shellcheck disable=SC2086 # names of programs
+			cmd_run --kernel "$kernel" --timeout "$timeout" -- ./selftests/run_tests.sh ${tests[$kernel]}
+		fi
 	fi
-	[ "$vms" -le ${#tests[@]} ] || vms=${#tests[@]}
 	require_namespace
 	use_root
-	build_payload "$kernel"
-	say "${#tests[@]} programs, in $vms virtual machines"
+	for kernel in "${kernels[@]}"; do
+		build_payload "$kernel"
+		n=$(wc -w <<<"${tests[$kernel]}")
+		say "$kernel: $n programs"
+		programs=$((programs + n))
+	done
+	[ "$vms" -le "$programs" ] || vms=$programs
 	start_vms
 	follow_tests
 	trap - INT TERM HUP
 	judge_vms
 	say "the virtual machines ran for $((SECONDS - started)) s"
-	"$top/selftests/run_tests.sh" --sum "$queue" "${tests[@]}" || verdict=1
+	"$top/selftests/run_tests.sh" --sum "${kernels[@]/#/$queue/}" || verdict=1
 	rm -rf "$queue"
 	exit "$verdict"
 }
