@@ -59,24 +59,30 @@ static const struct pci_device_id igb_vf_pci_table[] = {
 };
 MODULE_DEVICE_TABLE(pci, igb_vf_pci_table);
 
-/* A device that cannot be migrated is still good for everything else. */
-static void offer_migration(struct igb_vf *vf)
+/*
+ * A device that cannot be migrated is still good for everything else. One of which
+ * that cannot be found out just now is not bound: it would stay so.
+ */
+static int offer_migration(struct igb_vf *vf)
 {
 	struct pci_dev *pdev = vf->mig.core.pdev;
 	int ret;
 
 	/* An administrator can bind anything. */
 	if (!pci_match_id(igb_vf_pci_table, pdev))
-		return;
+		return 0;
 	ret = igb_vf_probe_device(vf);
+	if (ret == -ENOMEM || ret == -EBUSY)
+		return ret;
 	if (ret) {
 		pci_warn(pdev, "no migration: %s (%pe)\n",
 			 ret == -EOPNOTSUPP ?
 			 "the device does not take the heads of its rings" :
 			 "the device cannot be probed", ERR_PTR(ret));
-		return;
+		return 0;
 	}
 	vfio_mig_offer(&vf->mig, &igb_vf_mig_ops);
+	return 0;
 }
 
 static int igb_vf_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -89,8 +95,9 @@ static int igb_vf_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id
 		return PTR_ERR(vf);
 
 	dev_set_drvdata(&pdev->dev, &vf->mig.core);
-	offer_migration(vf);
-	ret = vfio_pci_core_register_device(&vf->mig.core);
+	ret = offer_migration(vf);
+	if (!ret)
+		ret = vfio_pci_core_register_device(&vf->mig.core);
 	if (ret)
 		vfio_put_device(&vf->mig.core.vdev);
 	return ret;
