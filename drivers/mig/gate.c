@@ -46,6 +46,8 @@ int vfio_mig_gate_get_ones(struct vfio_mig_device *mdev)
 
 	if (!page)
 		return -ENOMEM;
+	/* kmemleak does not look after pages. */
+	WARN_ON_ONCE(mdev->gate.ones);
 	memset(page_address(page), 0xff, PAGE_SIZE);
 	mdev->gate.ones = page;
 	return 0;
