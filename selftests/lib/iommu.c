@@ -155,26 +155,60 @@ void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma)
 	memset(dma, 0, sizeof(*dma));
 }
 
-static int open_group(const char *bdf)
+static int group_path(const char *bdf, char *path, size_t size)
 {
 	static const char * const buses[] = { "pci", "mdev" };
-	char path[PATH_MAX], link[PATH_MAX];
+	char link[PATH_MAX], target[PATH_MAX];
 	ssize_t len = -1;
 	unsigned int i;
-	int fd;
 
 	for (i = 0; i < 2 && len < 0; i++) {
-		snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group",
+		snprintf(link, sizeof(link), "/sys/bus/%s/devices/%s/iommu_group",
 			 buses[i], bdf);
-		len = readlink(path, link, sizeof(link) - 1);
+		len = readlink(link, target, sizeof(target) - 1);
 	}
 	if (len < 0)
 		return -errno;
-	link[len] = '\0';
+	target[len] = '\0';
+	snprintf(path, size, "/dev/vfio/%s", strrchr(target, '/') + 1);
+	return 0;
+}
 
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+/* Its name is that of the one directory in the device's vfio-dev */
+static int cdev_path(const char *bdf, char *path, size_t size)
+{
+	struct dirent *entry;
+	char name[PATH_MAX];
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(name);
+	if (!dir)
+		return -errno;
+	do {
+		entry = readdir(dir);
+	} while (entry && strncmp(entry->d_name, "vfio", 4));
+	if (entry)
+		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
+	closedir(dir);
+	return entry ? 0 : -ENODEV;
+}
+
+/* What to open for a device: its group, or its own file */
+int vfio_path(const char *bdf, bool cdev, char *path, size_t size)
+{
+	return cdev ? cdev_path(bdf, path, size) : group_path(bdf, path, size);
+}
+
+static int open_path(const char *bdf, bool cdev)
+{
+	char path[PATH_MAX];
+	int ret = vfio_path(bdf, cdev, path, sizeof(path));
+
+	if (ret)
+		return ret;
+	ret = open(path, O_RDWR | O_CLOEXEC);
+	return ret < 0 ? -errno : ret;
 }
 
 static int set_container(struct vfio_iommu *iommu, int group)
@@ -201,7 +235,7 @@ static int join_container(struct vfio_iommu *iommu, struct vfio_dev *dev)
 {
 	int ret;
 
-	dev->group = open_group(dev->bdf);
+	dev->group = open_path(dev->bdf, false);
 	if (dev->group < 0)
 		return dev->group;
 
@@ -211,32 +245,6 @@ static int join_container(struct vfio_iommu *iommu, struct vfio_dev *dev)
 
 	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, dev->bdf);
 	return dev->fd < 0 ? -errno : 0;
-}
-
-/* Its name is that of the one directory in the device's vfio-dev */
-static int open_cdev(const char *bdf)
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	int fd = -ENODEV;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	do {
-		entry = readdir(dir);
-	} while (entry && strncmp(entry->d_name, "vfio", 4));
-	if (entry) {
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%s",
-			 entry->d_name);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			fd = -errno;
-	}
-	closedir(dir);
-	return fd;
 }
 
 static int join_ioas(struct vfio_iommu *iommu, struct vfio_dev *dev)
@@ -251,7 +259,7 @@ static int join_ioas(struct vfio_iommu *iommu, struct vfio_dev *dev)
 	};
 	int ret;
 
-	dev->fd = open_cdev(dev->bdf);
+	dev->fd = open_path(dev->bdf, true);
 	if (dev->fd < 0)
 		return dev->fd;
 

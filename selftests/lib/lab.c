@@ -123,11 +123,12 @@ int lab_bind(unsigned int nth, const char *driver)
 
 /*
  * A module that the selftests bring along, from where the build leaves it next
- * to the programs. @name is what lsmod would say.
+ * to them. A program may be in a directory of its own. @name is what lsmod would
+ * say.
  */
 int lab_load(const char *name)
 {
-	char cmd[PATH_MAX + 64], path[PATH_MAX];
+	char cmd[PATH_MAX + 128], path[PATH_MAX];
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
@@ -137,8 +138,9 @@ int lab_load(const char *name)
 	if (len < 0)
 		return -errno;
 	path[len] = '\0';
-	snprintf(cmd, sizeof(cmd), "insmod %s/../modules/%s.ko 2>/dev/null",
-		 dirname(path), name);
+	snprintf(cmd, sizeof(cmd),
+		 "cd %s && { insmod ../modules/%s.ko || insmod ../../modules/%s.ko; } 2>/dev/null",
+		 dirname(path), name, name);
 	return system(cmd) ? -ENOENT : 0;
 }
 

@@ -56,6 +56,7 @@ struct vfio_region {
 };
 
 bool vfio_has_cdev(void);
+int vfio_path(const char *bdf, bool cdev, char *path, size_t size);
 int vfio_iommu_open(struct vfio_iommu *iommu);
 int vfio_iommufd_open(struct vfio_iommu *iommu);
 void vfio_iommu_close(struct vfio_iommu *iommu);
