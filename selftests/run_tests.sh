@@ -18,7 +18,7 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate
+tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm precopy traffic gate
 	datapath data_fd)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset precopy fsm gate data_fd)
@@ -45,6 +45,10 @@ find_test()
 		[ ${#devices[@]} -lt 2 ] || command+=(--peer "${devices[1]}")
 		# Only a driver of this project is held to keep the machine up.
 		[ -n "$sample" ] || command+=(--hostile)
+		;;
+	fail_nth)
+		command=("$here/fail_nth/fail_nth")
+		find_cdev
 		;;
 	fsm | data_fd | gate | transfer | reset)
 		find_cdev
