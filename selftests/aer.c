@@ -37,10 +37,13 @@ static int watch(struct vfio_dev *dev, __u32 index, int fd)
 	return vfio_irq_set_eventfds(dev, index, 1, &fd);
 }
 
+GROUP_AND_CDEV(aer);
+
 FIXTURE_SETUP(aer)
 {
 	unsigned int i;
 
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->dev = &self->lab.vf[0];
@@ -526,13 +529,14 @@ struct neighbour {
 	int event[2];
 };
 
-static const char *move_in(struct neighbour *n, const char *bdf)
+static const char *move_in(struct neighbour *n, const char *bdf, bool cdev)
 {
 	struct vfio_mig_ext ext;
 
 	n->event[0] = eventfd(0, EFD_NONBLOCK);
 	n->event[1] = eventfd(0, EFD_NONBLOCK);
-	if (vfio_iommu_open(&n->iommu) || vfio_open(&n->dev, &n->iommu, bdf) ||
+	if (vfio_iommu_open_as(&n->iommu, cdev) ||
+	    vfio_open(&n->dev, &n->iommu, bdf) ||
 	    igbvf_open(&n->vf, &n->dev) || ext_read(&n->dev, &ext))
 		return "the neighbour cannot open its VF";
 	if (watch(&n->dev, VFIO_PCI_ERR_IRQ_INDEX, n->event[0]) ||
@@ -565,10 +569,10 @@ static const char *live_through_it(struct neighbour *n)
 	return NULL;
 }
 
-static void be_neighbour(const char *bdf, int pipe)
+static void be_neighbour(const char *bdf, bool cdev, int pipe)
 {
 	struct neighbour n = {};
-	const char *wrong = move_in(&n, bdf);
+	const char *wrong = move_in(&n, bdf, cdev);
 
 	if (write(pipe, "", 1) != 1)
 		_exit(1);
@@ -585,10 +589,13 @@ FIXTURE(neighbours) {
 	struct peer peer;
 };
 
+GROUP_AND_CDEV(neighbours);
+
 FIXTURE_SETUP(neighbours)
 {
 	if (lab_vf_count() < 2)
 		SKIP(return, "needs 2 VFs");
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
@@ -615,7 +622,7 @@ TEST_F_TIMEOUT(neighbours, each_is_told, 120)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		be_neighbour(bdf, ends[1]);
+		be_neighbour(bdf, variant->cdev, ends[1]);
 	close(ends[1]);
 	ASSERT_EQ(1, read(ends[0], wrong, 1));
 	ASSERT_EQ(0, inject_error(self->lab.vf[0].bdf, AER_FATAL, header_log));

@@ -17,12 +17,7 @@ FIXTURE(data_fd) {
 	struct mig_stream stream;
 };
 
-FIXTURE_VARIANT(data_fd) {
-	bool cdev;
-};
-
-FIXTURE_VARIANT_ADD(data_fd, group) { .cdev = false };
-FIXTURE_VARIANT_ADD(data_fd, cdev) { .cdev = true };
+GROUP_AND_CDEV(data_fd);
 
 FIXTURE_SETUP(data_fd)
 {

@@ -22,8 +22,11 @@ FIXTURE(datapath) {
 	struct peer peer;
 };
 
+GROUP_AND_CDEV(datapath);
+
 FIXTURE_SETUP(datapath)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, false))
 		return;
 	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));

@@ -14,12 +14,7 @@ FIXTURE(fsm) {
 	struct mig_stream stream;
 };
 
-FIXTURE_VARIANT(fsm) {
-	bool cdev;
-};
-
-FIXTURE_VARIANT_ADD(fsm, group) { .cdev = false };
-FIXTURE_VARIANT_ADD(fsm, cdev) { .cdev = true };
+GROUP_AND_CDEV(fsm);
 
 FIXTURE_SETUP(fsm)
 {

@@ -35,12 +35,7 @@ static void on_bus_error(int sig)
 	siglongjmp(bus_error, sig);
 }
 
-FIXTURE_VARIANT(gate) {
-	bool cdev;
-};
-
-FIXTURE_VARIANT_ADD(gate, group) { .cdev = false };
-FIXTURE_VARIANT_ADD(gate, cdev) { .cdev = true };
+GROUP_AND_CDEV(gate);
 
 FIXTURE_SETUP(gate)
 {

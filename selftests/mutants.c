@@ -282,11 +282,14 @@ static void make_good(struct __test_metadata *_metadata, struct igbvf *vf,
 	ASSERT_EQ(0, sign(&good[1]));
 }
 
+GROUP_AND_CDEV(mutants);
+
 FIXTURE_SETUP(mutants)
 {
 	int (*reset)(struct vfio_dev *dev) = pretend_reset;
 	struct igbvf source;
 
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	ASSERT_EQ(0, igbvf_open(&source, &self->lab.vf[0]));

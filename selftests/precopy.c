@@ -28,9 +28,12 @@ FIXTURE(precopy) {
 	int fd;
 };
 
+GROUP_AND_CDEV(precopy);
+
 FIXTURE_SETUP(precopy)
 {
 	self->fd = -1;
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->a = &self->lab.vf[0];

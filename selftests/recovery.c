@@ -37,12 +37,15 @@ FIXTURE(recovery) {
 	int recovered;
 };
 
+GROUP_AND_CDEV(recovery);
+
 FIXTURE_SETUP(recovery)
 {
 	struct vfio_mig_ext ext;
 
 	if (lab_load("pretend_reset") || lab_load("pretend_error"))
 		SKIP(return, "pretend_error.ko is not to be had");
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	self->dev = &self->lab.vf[0];
@@ -342,6 +345,7 @@ FIXTURE(in_flight) {
 
 FIXTURE_VARIANT(in_flight) {
 	__u32 state;
+	bool cdev;
 	int (*end)(struct vfio_dev *dev);
 };
 
@@ -370,12 +374,17 @@ FIXTURE_VARIANT_ADD(in_flight, write_error) {
 	.state = VFIO_DEVICE_STATE_RESUMING, .end = fatal,
 };
 
+FIXTURE_VARIANT_ADD(in_flight, cdev) {
+	.state = VFIO_DEVICE_STATE_RESUMING, .end = fatal, .cdev = true,
+};
+
 FIXTURE_SETUP(in_flight)
 {
 	struct attempt *user = &self->user;
 
 	if (lab_load("pretend_error"))
 		SKIP(return, "pretend_error.ko is not to be had");
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
 	self->dev = &self->lab.vf[0];

@@ -241,8 +241,11 @@ FIXTURE(guest_reset) {
 	struct igbvf vf;
 };
 
+GROUP_AND_CDEV(guest_reset);
+
 FIXTURE_SETUP(guest_reset)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->dev = &self->lab.vf[0];
@@ -456,12 +459,7 @@ FIXTURE(race) {
 	struct mig_stream stream;
 };
 
-FIXTURE_VARIANT(race) {
-	bool cdev;
-};
-
-FIXTURE_VARIANT_ADD(race, group) { .cdev = false };
-FIXTURE_VARIANT_ADD(race, cdev) { .cdev = true };
+GROUP_AND_CDEV(race);
 
 FIXTURE_SETUP(race)
 {

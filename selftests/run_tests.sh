@@ -50,14 +50,16 @@ find_test()
 		command=("$here/fail_nth/fail_nth")
 		find_cdev
 		;;
-	fsm | data_fd | gate | transfer | reset)
+	aer | data_fd | datapath | fsm | gate | precopy | recovery | reset | stream | traffic | transfer)
 		find_cdev
 		;;
 	mutants)
-		repeat MUTANTS_COUNT 10000
+		find_cdev
+		repeat MUTANTS_COUNT 100000
 		;;
 	shuttle)
-		repeat SHUTTLE_MIGRATIONS 100
+		find_cdev
+		repeat SHUTTLE_MIGRATIONS 1000
 		;;
 	migrate)
 		limit=1800
@@ -81,12 +83,16 @@ find_cdev()
 	remark='1..0 # SKIP cdev: the kernel has no iommufd'
 }
 
-# Where all is slower, there is less of what is only repeated.
+# Where all is slower, there is less of what is only repeated; and of that each variant does its half.
 repeat()
 {
-	[ -n "${VFMIG_PATIENCE-}" ] || return 0
-	export "$1=${!1:-$2}"
-	remark="# a slow kernel: $1=${!1}"
+	local count=$2
+
+	[ -z "${VFMIG_PATIENCE-}" ] || count=$((count / 10))
+	[ ! -e /dev/iommu ] || count=$((count / 2))
+	[ "$count" -ne "$2" ] || return 0
+	export "$1=${!1:-$count}"
+	remark+=${remark:+$'\n'}"# $1=${!1}"
 }
 
 # On a kernel that looks for leaks. It takes nothing for one that is younger than five seconds, or that it has not seen

@@ -140,8 +140,11 @@ static unsigned int setting(const char *name, unsigned int otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
+GROUP_AND_CDEV(shuttle);
+
 FIXTURE_SETUP(shuttle)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->dice = setting("SHUTTLE_SEED", time(NULL));

@@ -444,8 +444,11 @@ static int scribble(struct target *target)
 	return ret;
 }
 
+GROUP_AND_CDEV(stream);
+
 FIXTURE_SETUP(stream)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->a = &self->lab.vf[0];

@@ -22,8 +22,11 @@ FIXTURE(traffic) {
 	struct mig_stream stream;
 };
 
+GROUP_AND_CDEV(traffic);
+
 FIXTURE_SETUP(traffic)
 {
+	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
 	self->a = &self->lab.vf[0];

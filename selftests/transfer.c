@@ -27,12 +27,7 @@ FIXTURE(transfer) {
 	struct mig_stream stream;
 };
 
-FIXTURE_VARIANT(transfer) {
-	bool cdev;
-};
-
-FIXTURE_VARIANT_ADD(transfer, group) { .cdev = false };
-FIXTURE_VARIANT_ADD(transfer, cdev) { .cdev = true };
+GROUP_AND_CDEV(transfer);
 
 FIXTURE_SETUP(transfer)
 {

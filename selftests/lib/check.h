@@ -12,6 +12,7 @@
 
 #include "lab.h"
 #include "migrate.h"
+#include "variants.h"
 
 /* The states that a device with STOP_COPY, P2P and PRE_COPY has */
 static const __u32 check_states[] = {
@@ -98,6 +99,7 @@ static inline bool lab_setup(struct __test_metadata *_metadata,
 		TH_LOG("the PF does not come up");
 	ASSERT_EQ(0, lab_open(lab, count))
 		TH_LOG("the VFs cannot be opened");
+	ASSERT_EQ(lab->cdev, vfio_by_cdev(&lab->vf[0]));
 	if (!migration)
 		return true;
 

@@ -58,6 +58,11 @@ int vfio_iommufd_open(struct vfio_iommu *iommu)
 	return ret;
 }
 
+int vfio_iommu_open_as(struct vfio_iommu *iommu, bool cdev)
+{
+	return cdev ? vfio_iommufd_open(iommu) : vfio_iommu_open(iommu);
+}
+
 void vfio_iommu_close(struct vfio_iommu *iommu)
 {
 	if (iommu->fd >= 0)
@@ -155,18 +160,22 @@ void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma)
 	memset(dma, 0, sizeof(*dma));
 }
 
+/* Where sysfs has something of a device, be it a PCI device or an mdev */
+static void find_in_sysfs(const char *bdf, const char *what, char *path,
+			  size_t size)
+{
+	snprintf(path, size, "/sys/bus/pci/devices/%s/%s", bdf, what);
+	if (access(path, F_OK))
+		snprintf(path, size, "/sys/bus/mdev/devices/%s/%s", bdf, what);
+}
+
 static int group_path(const char *bdf, char *path, size_t size)
 {
-	static const char * const buses[] = { "pci", "mdev" };
 	char link[PATH_MAX], target[PATH_MAX];
-	ssize_t len = -1;
-	unsigned int i;
+	ssize_t len;
 
-	for (i = 0; i < 2 && len < 0; i++) {
-		snprintf(link, sizeof(link), "/sys/bus/%s/devices/%s/iommu_group",
-			 buses[i], bdf);
-		len = readlink(link, target, sizeof(target) - 1);
-	}
+	find_in_sysfs(bdf, "iommu_group", link, sizeof(link));
+	len = readlink(link, target, sizeof(target) - 1);
 	if (len < 0)
 		return -errno;
 	target[len] = '\0';
@@ -181,7 +190,7 @@ static int cdev_path(const char *bdf, char *path, size_t size)
 	char name[PATH_MAX];
 	DIR *dir;
 
-	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	find_in_sysfs(bdf, "vfio-dev", name, sizeof(name));
 	dir = opendir(name);
 	if (!dir)
 		return -errno;
@@ -272,4 +281,17 @@ static int join_ioas(struct vfio_iommu *iommu, struct vfio_dev *dev)
 int vfio_iommu_join(struct vfio_iommu *iommu, struct vfio_dev *dev)
 {
 	return iommu->cdev ? join_ioas(iommu, dev) : join_container(iommu, dev);
+}
+
+/* By what the kernel says of its fd, whatever was meant */
+bool vfio_by_cdev(const struct vfio_dev *dev)
+{
+	static const char files[] = "/dev/vfio/devices/";
+	char path[PATH_MAX], link[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dev->fd);
+	len = readlink(path, link, sizeof(link));
+	return len > (ssize_t)strlen(files) &&
+	       !memcmp(link, files, strlen(files));
 }

@@ -55,8 +55,7 @@ int lab_open(struct lab *lab, unsigned int nr)
 	lab->nr = 0;
 	if (nr > LAB_MAX_VFS)
 		return -E2BIG;
-	ret = lab->cdev ? vfio_iommufd_open(&lab->iommu) :
-			  vfio_iommu_open(&lab->iommu);
+	ret = vfio_iommu_open_as(&lab->iommu, lab->cdev);
 	if (ret)
 		return ret;
 

@@ -59,10 +59,12 @@ bool vfio_has_cdev(void);
 int vfio_path(const char *bdf, bool cdev, char *path, size_t size);
 int vfio_iommu_open(struct vfio_iommu *iommu);
 int vfio_iommufd_open(struct vfio_iommu *iommu);
+int vfio_iommu_open_as(struct vfio_iommu *iommu, bool cdev);
 void vfio_iommu_close(struct vfio_iommu *iommu);
 int vfio_dma_alloc(struct vfio_iommu *iommu, struct vfio_dma *dma, size_t size);
 void vfio_dma_free(struct vfio_iommu *iommu, struct vfio_dma *dma);
 int vfio_iommu_join(struct vfio_iommu *iommu, struct vfio_dev *dev);
+bool vfio_by_cdev(const struct vfio_dev *dev);
 
 int vfio_open(struct vfio_dev *dev, struct vfio_iommu *iommu, const char *bdf);
 void vfio_close(struct vfio_dev *dev);
