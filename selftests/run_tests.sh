@@ -45,6 +45,7 @@ find_test()
 		[ ${#devices[@]} -lt 2 ] || command+=(--peer "${devices[1]}")
 		# Only a driver of this project is held to keep the machine up.
 		[ -n "$sample" ] || command+=(--hostile)
+		find_cdev
 		;;
 	fail_nth)
 		command=("$here/fail_nth/fail_nth")

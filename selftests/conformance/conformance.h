@@ -152,6 +152,7 @@ struct conf_options {
 
 struct conf {
 	const struct conf_options *opt;
+	bool cdev;			/* how the devices are opened */
 	struct vfio_iommu iommu;
 	struct vfio_dev dev;
 	struct vfio_dev peer;
@@ -178,7 +179,7 @@ unsigned int conf_run(struct conf *c, const struct conf_test *test);
 void conf_list(const struct conf_entry *tests, size_t nr);
 
 /* device.c */
-int conf_open(struct conf *c, const struct conf_options *opt);
+int conf_open(struct conf *c, const struct conf_options *opt, bool cdev);
 void conf_reopen(struct conf *c);
 const char *conf_lacks(const struct conf *c, unsigned int needs);
 int call_feature(struct vfio_dev *dev, __u32 argsz, __u32 flags, void *data,

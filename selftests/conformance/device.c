@@ -57,7 +57,7 @@ static int open_devices(struct conf *c)
 {
 	int ret;
 
-	ret = vfio_iommu_open(&c->iommu);
+	ret = vfio_iommu_open_as(&c->iommu, c->cdev);
 	if (ret)
 		return ret;
 	ret = vfio_open(&c->dev, &c->iommu, c->opt->device);
@@ -67,11 +67,12 @@ static int open_devices(struct conf *c)
 }
 
 /* -ENOTTY where the device offers no migration */
-int conf_open(struct conf *c, const struct conf_options *opt)
+int conf_open(struct conf *c, const struct conf_options *opt, bool cdev)
 {
 	int ret;
 
 	c->opt = opt;
+	c->cdev = cdev;
 	ret = open_devices(c);
 	if (!ret)
 		ret = vfio_device_flags(&c->dev, &c->info);

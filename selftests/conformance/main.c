@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include "conformance.h"
+#include "lib/variants.h"
 
 #define TEST_SECONDS	120
 
@@ -16,18 +17,23 @@ FIXTURE(conformance) {
 	struct conf conf;
 };
 
+GROUP_AND_CDEV(conformance);
+
 FIXTURE_SETUP(conformance)
 {
 	int ret;
 
 	/* The process may die in the middle of a line */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	ret = conf_open(&self->conf, &options);
+	if (variant->cdev && !vfio_has_cdev())
+		SKIP(return, "the kernel has no iommufd");
+	ret = conf_open(&self->conf, &options, variant->cdev);
 	if (ret == -ENOTTY)
 		SKIP(return, "%s offers no migration", options.device);
 	ASSERT_EQ(0, ret)
 		TH_LOG("%s cannot be opened: %s", options.device,
 		       strerror(-ret));
+	ASSERT_EQ(variant->cdev, vfio_by_cdev(&self->conf.dev));
 }
 
 FIXTURE_TEARDOWN(conformance)
@@ -72,6 +78,8 @@ static void usage(const char *name)
 		"  --hostile        runs tests as well that took machines down\n"
 		"  --list           lists the requirements and the tests that hold them\n"
 		"\n"
+		"Each test is run twice: the devices are opened through their group, and by\n"
+		"their own file (-v group and -v cdev for one of them).\n"
 		"All other options are the test harness's; -h lists them.\n",
 		name, name);
 }

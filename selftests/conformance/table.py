@@ -16,7 +16,7 @@ END = ".. End of the table.\n"
 
 
 class Run:
-    """What one log tells."""
+    """What one log tells of a device that was opened through its group."""
 
     def __init__(self, path):
         self.driver = os.path.basename(path)
@@ -32,14 +32,17 @@ class Run:
             if found:
                 pending[found[1]] = found[2]
                 continue
-            found = re.match(r"(ok|not ok) \d+ conformance\.(\w+)"
+            found = re.match(r"(ok|not ok) \d+ conformance\.(\w+)\.(\w+)"
                              r"(?: # SKIP (.*))?$", line)
             if found:
-                test = found[2]
-                self.results[test] = found[3] or found[1]
-                for requirement, verdict in pending.items():
-                    self.verdicts[test, requirement] = verdict
+                if found[2] == "group":
+                    self.note(found[3], found[4] or found[1], pending)
                 pending = {}
+
+    def note(self, test, result, verdicts):
+        self.results[test] = result
+        for requirement, verdict in verdicts.items():
+            self.verdicts[test, requirement] = verdict
 
     def verdict(self, test, requirement):
         """None where the test died before it could tell."""
