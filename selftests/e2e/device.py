@@ -29,6 +29,10 @@ def driver_of(bdf):
     return os.path.basename(os.readlink(link)) if os.path.exists(link) else None
 
 
+def group_of(bdf):
+    return os.path.basename(os.readlink(f"{DEVICES}/{bdf}/iommu_group"))
+
+
 @contextlib.contextmanager
 def opened(bdf):
     """The device's fd, through its group. Opening it resets the device."""
@@ -38,9 +42,8 @@ def opened(bdf):
             stack.callback(os.close, fd)
             return fd
 
-        group = os.path.basename(os.readlink(f"{DEVICES}/{bdf}/iommu_group"))
         container_fd = open_fd("/dev/vfio/vfio")
-        group_fd = open_fd(f"/dev/vfio/{group}")
+        group_fd = open_fd(f"/dev/vfio/{group_of(bdf)}")
         fcntl.ioctl(group_fd, VFIO_GROUP_SET_CONTAINER,
                     struct.pack("i", container_fd))
         fcntl.ioctl(container_fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)

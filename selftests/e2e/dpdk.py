@@ -16,8 +16,9 @@ import trace
 from claim import Claim, Outcome
 from flows import ANSWERED, Flow
 from initrd import build_initrd, guest_facts
+from iommu import GROUP
 from network import ADDRESS, OTHER_GROUP, OTHER_VLAN
-from nic import VfNic
+from nic import OPENED, VfNic
 from program import new_parser, run
 from progress import Trouble
 from report import guest_troubles, host_troubles
@@ -43,7 +44,7 @@ COUNTERS = "the port's counters rise, and do not jump"
 GUEST_LOG = "the guest's kernel log shows no trouble"
 HOST_LOG = "the host's kernel log shows no trouble"
 UNHARMED = "the devices are unharmed"
-PLAN = (END, REACHED, MOVED, SAME, REACHED_AFTER, ONCE, KEPT_OUT, ASKED,
+PLAN = (END, OPENED, REACHED, MOVED, SAME, REACHED_AFTER, ONCE, KEPT_OUT, ASKED,
         COUNTERS, GUEST_LOG, HOST_LOG, UNHARMED)
 
 
@@ -69,6 +70,7 @@ class Counts:
 
 
 class Dpdk(Scenario):
+    ways = (GROUP, None)
     memory = 176
 
     def __init__(self, *surroundings):
@@ -214,6 +216,8 @@ class Dpdk(Scenario):
         if complaints is not None:
             self.claim(UNHARMED, not complaints, "; ".join(complaints) or
                        "both VFs can be opened, and are in RUNNING")
+        if self.nic:
+            self.claims[OPENED] = self.nic.opened()
         why = self.trouble.splitlines()[0] if self.trouble else "yes"
         self.claims[END] = Claim(END, not self.trouble, why)
         log = self.leave_kernel_log()

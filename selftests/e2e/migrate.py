@@ -18,6 +18,7 @@ import time
 import plot
 import trace
 from initrd import build_initrd, talk
+from iommu import WAYS
 from network import HOST_ADDRESS, PORT
 from nic import VfNic, VirtioNic
 from program import new_parser, run
@@ -46,6 +47,7 @@ class Migration(Scenario):
         self.memory = options.memory
         self.bandwidth = options.bandwidth
         self.downtime = options.downtime
+        self.ways = (options.source, options.destination)
         self.record = Record(real=options.nic == "vf")
         self.source = self.destination = self.peer = None
         self.retired = None		# the guest that may be gone
@@ -274,6 +276,10 @@ def parse_arguments():
     parser.add_argument("--nic", choices=("vf", "virtio"), default="vf",
                         help="virtio: the same with an emulated card, which "
                         "tells a fault of this test from a driver's")
+    for end in ("source", "destination"):
+        parser.add_argument(f"--{end}", choices=WAYS,
+                            help=f"how the {end}'s QEMU opens its function "
+                            "(iommufd where the kernel has one)")
     parser.add_argument("--before", type=whole_number, default=10,
                         metavar="S", help="traffic before the migration, in "
                         "seconds (%(default)s)")

@@ -17,7 +17,8 @@ import trace
 from claim import Claim, Outcome
 from freeze import frozen
 from initrd import OBEY, build_initrd
-from nic import VfNic
+from iommu import GROUP
+from nic import OPENED, VfNic
 from program import new_parser, run
 from progress import Trouble
 from scenario import BOOT_SECONDS, DOWNTIME, Scenario, find_program
@@ -41,7 +42,7 @@ NONFATAL_WORKS = "after a reset it boots, and its card works"
 FATAL = "a fatal PCI error stops the guest in order"
 FATAL_WORKS = "after that reset, too"
 UNHARMED = "the devices are unharmed"
-PLAN = (END, REBOOT_FAILS, REBOOT_WORKS, RELOAD_WORKS, NEXT_TRY, MOVED,
+PLAN = (END, OPENED, REBOOT_FAILS, REBOOT_WORKS, RELOAD_WORKS, NEXT_TRY, MOVED,
         NONFATAL, NONFATAL_WORKS, FATAL, FATAL_WORKS, UNHARMED)
 
 # What QEMU does about any error of a card is to stop the guest.
@@ -51,6 +52,8 @@ DEATH = re.compile("kvm run failed|KVM internal error|hardware error|Assertion")
 
 
 class Mishaps(Scenario):
+    ways = (None, GROUP)
+
     def __init__(self, *surroundings):
         super().__init__(*surroundings)
         self.claims = {name: Claim(name, None) for name in PLAN}
@@ -270,6 +273,8 @@ class Mishaps(Scenario):
         if complaints is not None:
             self.claim(UNHARMED, not complaints, "; ".join(complaints) or
                        "both VFs can be opened, and are in RUNNING")
+        if self.nic:
+            self.claims[OPENED] = self.nic.opened()
         why = self.trouble.splitlines()[0] if self.trouble else "yes"
         self.claims[END] = Claim(END, not self.trouble, why)
         self.leave_kernel_log()

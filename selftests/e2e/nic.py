@@ -4,9 +4,13 @@
 import os
 import subprocess
 
+import iommu
+from claim import Claim
 from device import Abilities, complaint_about, driver_of
 from network import HOST_ADDRESS, MAC, MTU
 from progress import Trouble
+
+OPENED = "each QEMU has its device open as it was told, and in no other way"
 
 
 def ip(*words, check=True):
@@ -42,7 +46,8 @@ class VfNic:
     guest_modules = ["8021q", "igbvf"]
     journey = "from one virtual function to the other"
 
-    def __init__(self, progress):
+    def __init__(self, progress, ways):
+        """ways: how each end opens its function; None is the usual way."""
         try:
             self.netdev = os.environ["VFMIG_PF_NETDEV"]
             self.vfs = os.environ["VFMIG_VFS"].split()[:2]
@@ -61,6 +66,8 @@ class VfNic:
                               "migrate it; bind it to igb_vfio_pci")
         self.offers = self.abilities[0].describe()
         self.precopy = all("PRE_COPY" in can.flags for can in self.abilities)
+        self.ways = [way or iommu.usual_way() for way in ways]
+        self.found = [[], []]		# what the QEMUs of each end had open
         self.address = HostAddress(self.netdev, HOST_ADDRESS)
 
     def qemu_args(self, end):
@@ -72,7 +79,22 @@ class VfNic:
             # all the time: the migration would never find an end. Let the
             # device's share be sent only once the guest stands still.
             device += ",x-pre-copy-dirty-page-tracking=off"
-        return ["-device", device]
+        return iommu.qemu_args(self.ways[end], device)
+
+    def look(self, end, pid):
+        """Note which files a QEMU, which has its device by now, has open."""
+        self.found[end].append(iommu.open_files(pid))
+
+    def described_ways(self):
+        return " -> ".join(self.ways)
+
+    def opened(self):
+        right = [all(files == iommu.due_files(way, vf) for files in found)
+                 for way, vf, found in zip(self.ways, self.vfs, self.found)]
+        return Claim(OPENED, all(right) if all(self.found) else None,
+                     self.described_ways() + ": " + "; ".join(
+                         ", ".join(files) or "none" for found in self.found
+                         for files in found))
 
     def complaints(self):
         found = [complaint_about(vf, driver)
@@ -93,7 +115,7 @@ class VirtioNic:
     bridge = "vfmigbr0"
     taps = ("vfmigtap0", "vfmigtap1")
 
-    def __init__(self, progress):
+    def __init__(self, progress, _ways):
         progress.say("the card is an emulated virtio-net, as a control")
         load_modules("tun", "bridge")
         try:
@@ -113,6 +135,12 @@ class VirtioNic:
                            "downscript=no",
                 "-device", f"virtio-net-pci,id=nic,netdev=net,mac={MAC},"
                            "romfile="]
+
+    def look(self, _end, _pid):
+        """There is no device of VFIO's."""
+
+    def described_ways(self):
+        return None
 
     def complaints(self):
         return []

@@ -5,6 +5,7 @@ import re
 
 from claim import Claim, Outcome
 from initrd import guest_facts
+from nic import OPENED
 from traffic import longest_gap, parse_peer
 
 PINGS_AFTER = 5.0	# seconds at the end in which pings must flow
@@ -290,6 +291,10 @@ def check_host_log(record):
                  bad[0] if bad else f"{len(record.host_log)} lines")
 
 
+def check_opened(record):
+    return record.nic.opened() if record.nic else Claim(OPENED, None)
+
+
 def check_devices(record):
     name = "the devices are unharmed"
     if record.complaints is None:
@@ -316,6 +321,7 @@ CHECKS = [
     check_host_log,
 ]
 CHECKS_OF_A_REAL_DEVICE = [
+    check_opened,
     check_device_state,
     check_precopy,
     check_devices,
@@ -335,7 +341,8 @@ def figures(record):
     rows = []
     migration = record.migration
     if record.nic and record.nic.offers:
-        rows.append(("the device offers", record.nic.offers))
+        rows += [("the device offers", record.nic.offers),
+                 ("opened by", record.nic.described_ways())]
     if "downtime" in migration:
         rows += [("downtime, as QEMU has it", f"{migration['downtime']} ms"),
                  ("whole migration", f"{migration['total-time']} ms")]

@@ -33,6 +33,7 @@ class Scenario:
     bandwidth = BANDWIDTH
     downtime = DOWNTIME
     memory = MEMORY
+    ways = (None, None)		# how each end opens its device, see iommu.py
 
     def __init__(self, progress, directory, stack):
         self.progress = progress
@@ -52,7 +53,7 @@ class Scenario:
         return child
 
     def prepare_nic(self, kind):
-        self.nic = kind(self.progress)
+        self.nic = kind(self.progress, self.ways)
         self.stack.callback(self.nic.remove)
         self.flows = Flows(self.nic.netdev, self.stack.callback)
 
@@ -63,6 +64,7 @@ class Scenario:
             self.nic.qemu_args(end), **how))
         self.guests.append(guest)
         guest.connect(self.progress, self.transcript)
+        self.nic.look(end, guest.process.pid)
         # Without a return path the source is done once all is sent, whatever
         # the destination then thinks of it. With the switchover-ack the source
         # goes on until the destination's card has taken its initial data.
