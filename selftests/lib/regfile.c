@@ -45,6 +45,20 @@ int regfile_diff(const struct regfile *a, const struct regfile *b)
 }
 
 /*
+ * The index of the first register that did not come along in a migration, or -1.
+ * The emulated device does not tell which interrupts are on: more of them may be.
+ */
+int regfile_lost(const struct regfile *before, struct regfile *after)
+{
+	unsigned int i;
+
+	for (i = 0; i < after->nr; i++)
+		if (after->reg[i] == VTEIMS)
+			after->val[i] &= before->val[i];
+	return regfile_diff(before, after);
+}
+
+/*
  * Values that differ from register to register, and from salt to salt, in
  * what a device with its queues off lets software write.
  */

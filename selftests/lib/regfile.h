@@ -15,6 +15,7 @@ struct regfile {
 
 void regfile_read(struct igbvf *vf, struct regfile *file);
 int regfile_diff(const struct regfile *a, const struct regfile *b);
+int regfile_lost(const struct regfile *before, struct regfile *after);
 void regfile_scribble(struct igbvf *vf, __u32 salt);
 
 #endif

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The books: what was done how often, with which result, and what hangs */
+/* What may be done, and what may come of it */
 #include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "soak.h"
 
 #define MAX_ALLOWED	10
-/* What takes longest waits for a VF that is gone, and for the PF to come back */
-#define HUNG_MS		60000
 
 /* Everything else than success and these is a failure of the test */
 static const struct {
@@ -66,80 +60,40 @@ static bool allowed(enum soak_action action, int err)
 	return false;
 }
 
-static __thread struct soak_task *this_task;
+static const char *name(unsigned int action)
+{
+	return rules[action].name;
+}
 
-/* Each thread has a place of its own, where one that hangs is looked for */
+void soak_open_books(void)
+{
+	soak->books.nr_actions = SOAK_ACTIONS;
+	soak->books.name = name;
+}
+
 void soak_enter(unsigned int task)
 {
-	this_task = &soak->task[task];
-	this_task->busy = false;
-	this_task->tid = gettid();
+	books_enter(&soak->books, task);
 }
 
 void soak_begin(enum soak_action action)
 {
-	this_task->action = action;
-	this_task->since = clock_ms();
-	__atomic_store_n(&this_task->busy, true, __ATOMIC_RELEASE);
+	books_begin(action);
 }
 
 void soak_end(enum soak_action action, int ret, bool judged)
 {
-	int err = ret < 0 ? -ret : 0;
-
-	__atomic_store_n(&this_task->busy, false, __ATOMIC_RELEASE);
+	books_end();
 	if (!judged)
 		return;
-	if (err >= SOAK_ERRNOS)
-		err = SOAK_ERRNOS - 1;
-	__atomic_add_fetch(&soak->count[action][err], 1, __ATOMIC_RELAXED);
-	if (err && !allowed(action, err))
-		soak_bad("%s: %s", rules[action].name, strerror(err));
+	books_count(&soak->books, action, ret);
+	if (ret < 0 && !allowed(action, -ret))
+		soak_bad("%s: %s", rules[action].name, strerror(-ret));
 }
 
 bool soak_stopped(void)
 {
-	return __atomic_load_n(&soak->stop, __ATOMIC_ACQUIRE);
-}
-
-/* The first thing that is wrong is the one that is told; all stop */
-void soak_bad(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (__atomic_exchange_n(&soak->bad, true, __ATOMIC_SEQ_CST))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(soak->what, sizeof(soak->what), fmt, ap);
-	va_end(ap);
-	__atomic_store_n(&soak->stop, true, __ATOMIC_RELEASE);
-}
-
-static unsigned long total(enum soak_action action)
-{
-	unsigned long sum = 0;
-	unsigned int err;
-
-	for (err = 0; err < SOAK_ERRNOS; err++)
-		sum += soak->count[action][err];
-	return sum;
-}
-
-void soak_print_table(void)
-{
-	unsigned int i, err;
-
-	printf("# %-22s %9s %9s  %s\n", "action", "times", "success",
-	       "errors");
-	for (i = 0; i < SOAK_ACTIONS; i++) {
-		printf("# %-22s %9lu %9lu ", rules[i].name, total(i),
-		       soak->count[i][0]);
-		for (err = 1; err < SOAK_ERRNOS; err++)
-			if (soak->count[i][err])
-				printf(" %s %lu", strerrorname_np(err),
-				       soak->count[i][err]);
-		printf("\n");
-	}
+	return books_stopped(&soak->books);
 }
 
 /* A run in which something has never come to pass says nothing about it */
@@ -148,55 +102,6 @@ void soak_find_missing(void)
 	unsigned int i;
 
 	for (i = 0; i < SOAK_ACTIONS; i++)
-		if (!soak->count[i][0])
+		if (!soak->books.count[i][0])
 			soak_bad("%s: not once with success", rules[i].name);
-}
-
-static void print_stack(pid_t tid)
-{
-	char path[64], line[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stack", tid);
-	file = fopen(path, "r");
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file))
-		printf("#   %s", line);
-	fclose(file);
-}
-
-/* The kernel log gets the stacks of all that is blocked */
-static void dump_blocked(void)
-{
-	FILE *file = fopen("/proc/sysrq-trigger", "w");
-
-	if (!file)
-		return;
-	fputs("w", file);
-	fclose(file);
-}
-
-/* Says of each thread that hangs where it does; whether there is one */
-bool soak_find_hung(void)
-{
-	long long now = clock_ms();
-	struct soak_task *task;
-	bool found = false;
-	unsigned int i;
-
-	for (i = 0; i < SOAK_TASKS; i++) {
-		task = &soak->task[i];
-		if (!__atomic_load_n(&task->busy, __ATOMIC_ACQUIRE) ||
-		    now - task->since < HUNG_MS)
-			continue;
-		soak_bad("%s: does not return", rules[task->action].name);
-		printf("# %s for %lld ms, thread %d\n",
-		       rules[task->action].name, now - task->since, task->tid);
-		print_stack(task->tid);
-		found = true;
-	}
-	if (found)
-		dump_blocked();
-	return found;
 }

@@ -117,20 +117,6 @@ static int move(struct igbvf *vf, struct vfio_dev *to, struct mig_stream *stream
 	return ret ? ret : igbvf_move(vf, to);
 }
 
-/*
- * The index of the first register that did not come along, or -1. The emulated
- * device does not tell which interrupts are on: more of them may be.
- */
-static int lost(const struct regfile *before, struct regfile *after)
-{
-	unsigned int i;
-
-	for (i = 0; i < after->nr; i++)
-		if (after->reg[i] == VTEIMS)
-			after->val[i] &= before->val[i];
-	return regfile_diff(before, after);
-}
-
 /* From the first device to the last */
 static void check_migration(struct session *s, struct mig_stream *stream)
 {
@@ -151,7 +137,7 @@ static void check_migration(struct session *s, struct mig_stream *stream)
 	}
 	if (!ret) {
 		regfile_read(&vf, &after);
-		diff = lost(&before, &after);
+		diff = regfile_lost(&before, &after);
 		if (diff >= 0)
 			soak_bad("%s -> %s: register %#x was %#x, is %#x",
 				 from->bdf, to->bdf, before.reg[diff],

@@ -69,6 +69,7 @@ static void make_books(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (soak == MAP_FAILED)
 		ksft_exit_fail_msg("no memory\n");
+	soak_open_books();
 	soak->seed = time(NULL);
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
@@ -124,12 +125,12 @@ static void watch(pid_t *pid)
 	while (left && clock_ms() < soak->end + GRACE_MS) {
 		usleep(100000);
 		if (clock_ms() > soak->end)
-			__atomic_store_n(&soak->stop, true, __ATOMIC_RELEASE);
+			__atomic_store_n(&soak->books.stop, true, __ATOMIC_RELEASE);
 		left = soak_host_threads();
 		for (i = 0; i < SOAK_TENANTS; i++)
 			left += !gone(&pid[i]);
 		/* It hangs for good, and all that there is to say has been said */
-		if (soak_find_hung())
+		if (books_find_hung(&soak->books))
 			break;
 	}
 	if (left)
@@ -138,16 +139,16 @@ static void watch(pid_t *pid)
 
 static void finish(void)
 {
-	if (!soak->bad)
+	if (!soak->books.bad)
 		soak_find_missing();
-	soak_print_table();
-	if (soak->bad)
-		ksft_print_msg("seed %u: %s\n", soak->seed, soak->what);
-	ksft_test_result(!soak->bad, "soak\n");
+	books_print(&soak->books);
+	if (soak->books.bad)
+		ksft_print_msg("seed %u: %s\n", soak->seed, soak->books.what);
+	ksft_test_result(!soak->books.bad, "soak\n");
 	ksft_print_cnts();
 	fflush(stdout);
 	/* Not even exit() if there is a thread that hangs */
-	_exit(soak->bad ? KSFT_FAIL : KSFT_PASS);
+	_exit(soak->books.bad ? KSFT_FAIL : KSFT_PASS);
 }
 
 int main(int argc, char **argv)

@@ -9,8 +9,9 @@
 #include <kselftest.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/types.h>
 
+#include "lib/books.h"
+#include "lib/dice.h"
 #include "lib/igbvf.h"
 #include "lib/migrate.h"
 
@@ -23,8 +24,6 @@
 #define SOAK_RESETTER_TASK	1
 #define SOAK_DEV_TASKS		(SOAK_MOVERS + 1)
 #define SOAK_TENANT_TASKS	(2 + SOAK_DEVS * SOAK_DEV_TASKS)
-#define SOAK_TASKS	(SOAK_HOST_TASKS + SOAK_TENANTS * SOAK_TENANT_TASKS)
-#define SOAK_ERRNOS	640
 
 enum soak_action {
 	SOAK_OPEN,
@@ -57,38 +56,26 @@ enum soak_action {
 	SOAK_ACTIONS,
 };
 
-/* What a thread is at, for whoever looks for one that hangs */
-struct soak_task {
-	pid_t tid;
-	bool busy;
-	enum soak_action action;
-	long long since;
-};
-
 /* Shared by all processes */
 struct soak {
+	struct books books;
 	unsigned int seed;
 	long long end;
-	bool stop;			/* time is up, or something is bad */
-	bool bad;
-	char what[256];
 	/* Held for read by the host while it does something, for write to keep it still */
 	pthread_rwlock_t calm;
-	unsigned long count[SOAK_ACTIONS][SOAK_ERRNOS];
-	struct soak_task task[SOAK_TASKS];
 };
 
 extern struct soak *soak;
 
+#define soak_bad(...)	books_bad(&soak->books, __VA_ARGS__)
+
 /* books.c */
+void soak_open_books(void);
 void soak_enter(unsigned int task);
 void soak_begin(enum soak_action action);
 void soak_end(enum soak_action action, int ret, bool judged);
-__printf(1, 2) void soak_bad(const char *fmt, ...);
 bool soak_stopped(void);
-void soak_print_table(void);
 void soak_find_missing(void);
-bool soak_find_hung(void);
 
 /* host.c */
 int soak_host_start(void);
@@ -149,11 +136,6 @@ static inline void session_end(struct session *s, enum soak_action action, int r
 {
 	soak_end(action, ret,
 		 !__atomic_load_n(&s->abandoned, __ATOMIC_ACQUIRE));
-}
-
-static inline unsigned int roll(unsigned int *dice, unsigned int limit)
-{
-	return (rand_r(dice) >> 4) % limit;
 }
 
 /* tenant.c */
