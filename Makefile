@@ -54,6 +54,11 @@ soak:
 	$(lab) run --kernel $(kernel) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
 		./selftests/soak/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+hammer: SECONDS = 600
+hammer:
+	$(lab) run --kernel $(kernel) --timeout $$((2 * $(SECONDS) + 600)) -- \
+		./selftests/hammer/hammer --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 demo:
 	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
 
@@ -88,5 +93,8 @@ help:
 	@echo 'make soak SECONDS=600'
 	@echo '               two tenants use and abuse four functions, while errors, resets and unbinding happen to'
 	@echo '               them, for so many seconds; SEED=N has them try again what they tried'
+	@echo 'make hammer SECONDS=600'
+	@echo '               makes random calls on a function, from several threads, for so many seconds; SEED=N has them'
+	@echo '               made again'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
 	@echo 'make bench     measures what a migration costs above its register accesses, and each arc'

@@ -11,6 +11,8 @@
 #include "sysfs.h"
 
 #define CARRIER_MS	10000
+#define MAX_CPUS	8
+#define PREEMPT		"/sys/kernel/debug/sched/preempt"
 
 /* The name of the nth VF of VFMIG_VFS */
 bool lab_vf_name(unsigned int nth, char *bdf, size_t size)
@@ -99,6 +101,56 @@ int lab_rebind(const char *bdf)
 int lab_reset_by_sysfs(const char *bdf)
 {
 	return sysfs_pci_put(bdf, "reset", "1");
+}
+
+static char preemption[64];
+
+/* As in "none (voluntary) full" */
+static void note_preemption(void)
+{
+	FILE *file = fopen(PREEMPT, "r");
+	char line[sizeof(preemption)] = "";
+	char *word;
+
+	if (!file)
+		return;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	word = strchr(line, '(');
+	if (word)
+		snprintf(preemption, sizeof(preemption), "%s",
+			 strtok(word, "()"));
+}
+
+static void set_processors(const char *online, const char *preempt)
+{
+	char path[64];
+	int i;
+
+	for (i = 1; i < MAX_CPUS; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", i);
+		sysfs_put(path, online);
+	}
+	sysfs_put(PREEMPT, preempt);
+}
+
+static void restore_processors(void)
+{
+	set_processors("1", preemption);
+}
+
+/*
+ * Until the program ends the machine has one processor, and a kernel that switches
+ * between threads wherever it can, if it has the choice. What QEMU's TCG gets wrong
+ * with two is in Documentation/lab.rst.
+ */
+void lab_one_processor(void)
+{
+	note_preemption();
+	set_processors("0", "full");
+	atexit(restore_processors);
 }
 
 /* Gives a VF to another driver, which need not be loaded */

@@ -24,6 +24,7 @@ const char *lab_netdev(void);
 int lab_open(struct lab *lab, unsigned int nr);
 void lab_close(struct lab *lab);
 bool lab_plain_driver(struct lab *lab);
+void lab_one_processor(void);
 int lab_rebind(const char *bdf);
 int lab_reset_by_sysfs(const char *bdf);
 int lab_bind(unsigned int nth, const char *driver);
