@@ -19,7 +19,7 @@ set -u
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
 tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm hammer precopy traffic gate
-	datapath data_fd)
+	lock_order datapath data_fd)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset precopy fsm gate data_fd)
 passed=0
@@ -74,6 +74,9 @@ find_test()
 		;;
 	hammer)
 		command=("$here/hammer/hammer" --seconds $((8 * ${VFMIG_PATIENCE:-1})))
+		;;
+	lock_order)
+		command=(python3 "$here/lock_order.py")
 		;;
 	esac
 	limit=$((limit * ${VFMIG_PATIENCE:-1}))

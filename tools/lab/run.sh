@@ -181,7 +181,7 @@ qemu_command()
 {
 	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max
 
-	[ "$kernel" != debug ] || append="kmemleak.verbose=1 kasan_multi_shot $append"
+	[ "$kernel" != debug ] || append="kmemleak.verbose=1 kasan_multi_shot no_hash_pointers $append"
 	if [ "$accel" = kvm ]; then
 		machine+=,kernel-irqchip=split
 		cpu=host
