@@ -12,6 +12,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 #include "lib/check.h"
 #include "lib/flow.h"
@@ -729,6 +730,145 @@ TEST_F_TIMEOUT(stream, decoder_each_value, 120)
 		data[i] = was;
 	}
 	EXPECT_EQ(0, decode(data, self->good.len));
+}
+
+/* A stream of the longest kind */
+static void fill(struct igb_pf_state *pf)
+{
+	memset(pf, 0, sizeof(*pf));
+	pf->flags = IGB_VF_PF_FLAGS;
+	pf->nr_uc = IGB_VF_MAX_UC_FILTERS;
+	memset(pf->vlans, 0xff, sizeof(pf->vlans));
+}
+
+static int put_part(struct vfio_mig_writer *w, __u32 part)
+{
+	static const struct igb_vf_counters counters;
+	static const struct igb_vf_mailbox mbx;
+	static const struct igb_vf_regs regs;
+	struct igb_pf_state pf;
+	int ret;
+
+	vfio_mig_begin_part(w, part);
+	fill(&pf);
+	ret = part == VFIO_MIG_PART_INITIAL ?
+	      igb_vf_put_initial(w, &pf) :
+	      igb_vf_put_final(w, &regs, &mbx, &counters);
+	return ret ? ret : vfio_mig_put_seal(w);
+}
+
+static int put_all(struct vfio_mig_writer *w, void *buf, size_t size)
+{
+	int ret;
+
+	vfio_mig_writer_init(w, &igb_vf_format, buf, size);
+	ret = put_part(w, VFIO_MIG_PART_INITIAL);
+	if (!ret)
+		ret = put_part(w, VFIO_MIG_PART_FINAL);
+	return ret ? ret : vfio_mig_put_end(w);
+}
+
+/* Each size that is too small, with memory behind it that nobody may touch */
+TEST(writer_keeps_to_its_buffer)
+{
+	static const __u32 huge[] = {
+		1U << 31, -(__u32)sizeof(struct vfio_mig_stream_record), ~0U,
+	};
+	size_t page = sysconf(_SC_PAGESIZE), size, max = igb_vf_format.max_size;
+	struct vfio_mig_writer w;
+	unsigned int i;
+	__u8 *end, whole[4096];
+
+	ASSERT_LE(max, page);
+	ASSERT_LE(max, sizeof(whole));
+	end = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)end);
+	end += page;
+	ASSERT_EQ(0, mprotect(end, page, PROT_NONE));
+
+	ASSERT_EQ(0, put_all(&w, whole, sizeof(whole)));
+	EXPECT_EQ(max, w.len)
+		TH_LOG("the format promises another length");
+	for (size = sizeof(struct vfio_mig_stream_header); size < max; size++) {
+		ASSERT_EQ(-ENOSPC, put_all(&w, end - size, size));
+		/* What was there before the record that did not fit */
+		ASSERT_LE(w.len, size);
+		ASSERT_EQ(w.len, w.total);
+		ASSERT_EQ(0, memcmp(whole, end - size, w.len));
+	}
+	ASSERT_EQ(0, put_all(&w, end - max, max));
+	EXPECT_EQ(0, memcmp(whole, end - max, max));
+	/* Not one byte more, nor so many that they are few again */
+	EXPECT_EQ(-ENOSPC, vfio_mig_put_end(&w));
+	vfio_mig_writer_init(&w, &igb_vf_format, end - max, max);
+	for (i = 0; i < ARRAY_SIZE(huge); i++)
+		EXPECT_EQ(-ENOSPC, vfio_mig_put_record(&w, UNKNOWN_RECORD, 0,
+						       whole, huge[i]));
+	EXPECT_EQ(sizeof(struct vfio_mig_stream_header), w.len);
+	EXPECT_EQ(w.len, w.total);
+	munmap(end - page, 2 * page);
+}
+
+/* A buffer that is used again for each part gives the same stream */
+TEST(writer_rewinds)
+{
+	__u8 whole[8192], buf[4096], again[8192];
+	struct vfio_mig_writer w;
+	size_t len;
+	int i;
+
+	vfio_mig_writer_init(&w, &igb_vf_format, whole, sizeof(whole));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, put_part(&w, VFIO_MIG_PART_INITIAL));
+	ASSERT_EQ(0, put_part(&w, VFIO_MIG_PART_FINAL));
+	ASSERT_EQ(0, vfio_mig_put_end(&w));
+	len = w.len;
+	EXPECT_EQ(0, decode(whole, len));
+
+	vfio_mig_writer_init(&w, &igb_vf_format, buf, sizeof(buf));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, put_part(&w, i < 3 ? VFIO_MIG_PART_INITIAL :
+						  VFIO_MIG_PART_FINAL));
+		memcpy(again + w.total - w.len, buf, w.len);
+		vfio_mig_writer_rewind(&w);
+	}
+	ASSERT_EQ(0, vfio_mig_put_end(&w));
+	memcpy(again + w.total - w.len, buf, w.len);
+	ASSERT_EQ(len, w.total);
+	EXPECT_EQ(0, memcmp(whole, again, len));
+}
+
+/* A length that no stream may have is refused when it is seen, not when it is there */
+TEST(reader_knows_the_longest)
+{
+	struct vfio_mig_stream_record rec = { .type = htole16(UNKNOWN_RECORD) };
+	static const struct {
+		__u32 len;
+		int want;
+	} cases[] = {
+		{ 1, 0 },
+		{ VFIO_MIG_STREAM_MAX, 0 },
+		{ VFIO_MIG_STREAM_MAX + 1, -EINVAL },
+		{ 1U << 31, -EINVAL },
+		{ ~0U - sizeof(rec) + 1, -EINVAL },
+		{ ~0U, -EINVAL },
+	};
+	struct vfio_mig_reader reader;
+	struct vfio_mig_writer w;
+	unsigned int i;
+	__u8 buf[256];
+
+	vfio_mig_writer_init(&w, &igb_vf_format, buf, sizeof(buf));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		rec.length = htole32(cases[i].len);
+		memcpy(buf + w.len, &rec, sizeof(rec));
+		vfio_mig_reader_init(&reader, &igb_vf_format);
+		EXPECT_EQ(cases[i].want, vfio_mig_read_more(&reader, buf,
+							    w.len + sizeof(rec)))
+			TH_LOG("a record of %u bytes", cases[i].len);
+		EXPECT_EQ(w.len, reader.pos);
+	}
 }
 
 TEST_HARNESS_MAIN
