@@ -404,8 +404,9 @@ static bool is_gated(struct vfio_mig_device *mdev, loff_t pos)
 /* Whether an access at @pos would have to get to a device that is blocked. */
 static bool is_blocked(struct vfio_mig_device *mdev, loff_t pos)
 {
-	return READ_ONCE(mdev->gate.blocked) &&
-	       VFIO_PCI_OFFSET_TO_INDEX(pos) < VFIO_PCI_NUM_REGIONS;
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(pos);
+
+	return READ_ONCE(mdev->gate.blocked) && index < VFIO_PCI_NUM_REGIONS;
 }
 
 /**
