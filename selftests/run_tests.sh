@@ -19,7 +19,7 @@ set -u
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
 tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fsm hammer precopy traffic gate
-	lock_order datapath data_fd)
+	lock_order datapath data_fd kunit)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset precopy fsm gate data_fd)
 passed=0
@@ -77,6 +77,9 @@ find_test()
 		;;
 	lock_order)
 		command=(python3 "$here/lock_order.py")
+		;;
+	kunit)
+		command=("$here/kunit/run.sh")
 		;;
 	esac
 	limit=$((limit * ${VFMIG_PATIENCE:-1}))

@@ -76,6 +76,11 @@ static inline void igb_vf_write(struct igb_vf *vf, u32 offset, u32 val)
 	writel(val, vf->mig.io + offset);
 }
 
+/* main.c */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct vfio_mig_ops igb_vf_mig_ops;
+#endif
+
 /* mailbox.c */
 void igb_vf_access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool write);
 void igb_vf_mbx_settle(struct igb_vf *vf);

@@ -3,6 +3,7 @@
  * VFIO variant driver for the virtual functions of the Intel 82576: the device
  * half of vfio_pci_mig.
  */
+#include <kunit/visibility.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/vfio_pci_mig_compat.h>
@@ -12,7 +13,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-static const struct vfio_mig_ops igb_vf_mig_ops = {
+VISIBLE_IF_KUNIT const struct vfio_mig_ops igb_vf_mig_ops = {
 	.owner = THIS_MODULE,
 	.format = &igb_vf_format,
 	.gated_bar = 0,
@@ -30,6 +31,7 @@ static const struct vfio_mig_ops igb_vf_mig_ops = {
 	.reset = igb_vf_reset,
 	.access = igb_vf_access,
 };
+EXPORT_SYMBOL_IF_KUNIT(igb_vf_mig_ops);
 
 static const struct vfio_device_ops igb_vf_ops = {
 	/* VFs that are made of a PF in its hands are bound to a driver of this name. */

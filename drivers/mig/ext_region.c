@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The extension region: where the user finds all that is not standard uAPI. */
+#include <kunit/visibility.h>
 #include <linux/pci.h>
 #include <linux/uaccess.h>
 
@@ -60,3 +61,4 @@ int vfio_mig_add_ext_region(struct vfio_mig_device *mdev)
 			sizeof(struct vfio_mig_ext), VFIO_REGION_INFO_FLAG_READ,
 			NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_add_ext_region);

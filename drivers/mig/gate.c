@@ -11,6 +11,7 @@
  * BAR's pages is never mapped: accesses to them are trapped, that is, passed to the
  * device half one by one.
  */
+#include <kunit/visibility.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
@@ -229,7 +230,8 @@ static const struct vm_operations_struct gate_vm_ops = {
 };
 
 /* Whether all of @vma is in the part of the gated BAR that is not trapped. */
-static bool may_map(const struct vfio_mig_ops *ops, struct vm_area_struct *vma)
+VISIBLE_IF_KUNIT
+bool vfio_mig_may_map(const struct vfio_mig_ops *ops, const struct vm_area_struct *vma)
 {
 	u64 start = ((u64)vma->vm_pgoff << PAGE_SHIFT) & VFIO_PCI_OFFSET_MASK;
 	u64 size = vma->vm_end - vma->vm_start;
@@ -237,6 +239,7 @@ static bool may_map(const struct vfio_mig_ops *ops, struct vm_area_struct *vma)
 	return start >= ops->mmap_offset && size <= ops->mmap_size &&
 	       start - ops->mmap_offset <= ops->mmap_size - size;
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_may_map);
 
 /**
  * vfio_mig_mmap() - the mmap callback
@@ -255,7 +258,7 @@ int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	int ret;
 
 	if (mdev->ops && index == mdev->ops->gated_bar &&
-	    !may_map(mdev->ops, vma))
+	    !vfio_mig_may_map(mdev->ops, vma))
 		return -EINVAL;
 	ret = vfio_pci_core_mmap(vdev, vma);
 	if (ret || index >= VFIO_PCI_ROM_REGION_INDEX)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define __iomem
+#define IS_ENABLED(option)	0
 #define HZ			250
 #define U32_MAX			0xffffffffU
 #define ETH_ALEN		6
