@@ -209,12 +209,32 @@ run_test()
 	mv "$work/$name.part" "$work/$name.status"
 }
 
+# Whether this machine may run a program after those that it has run. One that has seen a fatal error and a hot reset has
+# lockdep report a circle, see Documentation/lab.rst.
+suits()
+{
+	local rival=
+
+	[ -e /proc/lockdep ] || return 0
+	case $1 in
+	hot_reset)	rival=fatal_error ;;
+	aer | fail_nth | lock_order | mishaps | recovery)
+			rival=hot_reset ;;
+	esac
+	[ -z "$rival" ] || [[ " $seen " != *" $rival "* ]] || return 1
+	case $rival in
+	fatal_error)	seen+=' hot_reset' ;;
+	hot_reset)	seen+=' fatal_error' ;;
+	esac
+}
+
+# What does not suit is left to another machine.
 run_queue()
 {
-	local name
+	local name seen=
 
 	for name in "${tests[@]}"; do
-		if mkdir "$work/$name.taken" 2>/dev/null; then
+		if [ ! -e "$work/$name.taken" ] && suits "$name" && mkdir "$work/$name.taken" 2>/dev/null; then
 			run_test "$name"
 		fi
 	done

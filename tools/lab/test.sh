@@ -12,7 +12,7 @@ usage: lab test [--kernel 6.12|backports|debug]... [--vms N] [--timeout S] [NAME
 Runs the named selftests, or all of them, in N virtual machines at a time (default: 3, or as many as there is memory for; 2
 with the debug kernel, which leaves the processors no time to spare). Each
 takes the next program when it has ended one. The output of a program is shown when it has ended; where there is only one
-program or machine, on one kernel, as it comes. The last line counts the results.
+program, on one kernel, as it comes. The last line counts the results.
 
 With several kernels all is run on each of them. With none, all is run on 6.12, and on backports too what depends most on
 the kernel, or what is named.
@@ -139,21 +139,26 @@ run_vms()
 	trap 'kill "$child" 2>/dev/null; wait "$child"; exit 143' TERM
 	trap '' INT HUP
 	for kernel in "${order[@]}"; do
-		any_waits "$kernel" || continue
-		# shellcheck disable=SC2086 # names of programs
-		VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" --timeout "$timeout" \
-			--share "$queue/$kernel" -- ./selftests/run_tests.sh --queue /share ${tests[$kernel]} \
-			>"$queue/$kernel/vm.$1" 2>&1 &
-		child=$!
-		wait "$child" || fail_vm "$kernel" "$1" $?
+		# A machine may leave programs that do not go with what it has run.
+		while any_waits "$kernel"; do
+			run_vm "$1" || { rc=$?; break; }
+		done
 	done
 	exit "$rc"
 }
 
-fail_vm()
+# run_vm N: with $kernel; sets $child
+run_vm()
 {
-	rc=$3
-	mv "$queue/$1/vm.$2" "$queue/$1/vm.$2.bad"
+	local log=$queue/$kernel/vm.$1 rc=0
+
+	# shellcheck disable=SC2086 # names of programs
+	VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" --timeout "$timeout" \
+		--share "$queue/$kernel" -- ./selftests/run_tests.sh --queue /share ${tests[$kernel]} >"$log" 2>&1 &
+	child=$!
+	wait "$child" || rc=$?
+	[ "$rc" -eq 0 ] || mv "$log" "$log.bad"
+	return "$rc"
 }
 
 any_vm_runs()
@@ -224,7 +229,7 @@ cmd_test()
 	parse_test_options "$@"
 	if [ ${#kernels[@]} -eq 1 ]; then
 		kernel=${kernels[0]}
-		if [ "$vms" -eq 1 ] || [[ ${tests[$kernel]} != *' '* ]]; then
+		if [[ ${tests[$kernel]} != *' '* ]]; then
 			# shellcheck disable=SC2086 # names of programs
 			cmd_run --kernel "$kernel" --timeout "$timeout" -- ./selftests/run_tests.sh ${tests[$kernel]}
 		fi
