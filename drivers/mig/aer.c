@@ -50,6 +50,7 @@ static void record(struct vfio_mig_device *mdev, u32 severity, u32 flags)
 	spin_lock(&mdev->error_lock);
 	error.count = mdev->error.count + 1;
 	mdev->error = error;
+	vfio_mig_faults_show_error(mdev);
 	spin_unlock(&mdev->error_lock);
 }
 
@@ -57,20 +58,7 @@ static void record_flag(struct vfio_mig_device *mdev, u32 flag)
 {
 	spin_lock(&mdev->error_lock);
 	mdev->error.flags |= flag;
-	spin_unlock(&mdev->error_lock);
-}
-
-/**
- * vfio_mig_get_error() - the last error record
- * @mdev: the device
- * @error: filled in
- *
- * Context: any.
- */
-void vfio_mig_get_error(struct vfio_mig_device *mdev, struct vfio_mig_error *error)
-{
-	spin_lock(&mdev->error_lock);
-	*error = mdev->error;
+	vfio_mig_faults_show_error(mdev);
 	spin_unlock(&mdev->error_lock);
 }
 
@@ -84,6 +72,7 @@ void vfio_mig_forget_error(struct vfio_mig_device *mdev)
 {
 	spin_lock(&mdev->error_lock);
 	mdev->error = (struct vfio_mig_error) {};
+	vfio_mig_faults_show_error(mdev);
 	spin_unlock(&mdev->error_lock);
 }
 
@@ -204,6 +193,7 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 	mdev->link_was_reset = true;
+	vfio_mig_faults_new_epoch(mdev);
 	record_flag(mdev, VFIO_MIG_ERROR_LINK_RESET);
 	return PCI_ERS_RESULT_RECOVERED;
 }

@@ -38,6 +38,7 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 	spin_lock_init(&mdev->error_lock);
 	init_waitqueue_head(&mdev->recovery_end);
 	vfio_mig_hot_reset_init(mdev);
+	vfio_mig_faults_init(mdev);
 	mdev->state = VFIO_DEVICE_STATE_RUNNING;
 	return 0;
 }
@@ -51,6 +52,7 @@ void vfio_mig_release_dev(struct vfio_device *vdev)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
+	vfio_mig_faults_destroy(mdev);
 	vfio_mig_gate_destroy(mdev);
 	vfio_mig_lock_destroy(&mdev->lock);
 	vfio_pci_core_release_dev(vdev);
@@ -352,6 +354,19 @@ int vfio_mig_feature(struct vfio_device *vdev, u32 flags, void __user *arg,
 	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_feature);
+
+static int __init vfio_mig_start(void)
+{
+	vfio_mig_faults_start();
+	return 0;
+}
+module_init(vfio_mig_start);
+
+static void __exit vfio_mig_stop(void)
+{
+	vfio_mig_faults_stop();
+}
+module_exit(vfio_mig_stop);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfmig authors");

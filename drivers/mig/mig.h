@@ -80,7 +80,6 @@ void vfio_mig_mark_files_dead(struct vfio_mig_device *mdev);
 void vfio_mig_kill_files(struct vfio_mig_device *mdev);
 
 /* aer.c */
-void vfio_mig_get_error(struct vfio_mig_device *mdev, struct vfio_mig_error *error);
 void vfio_mig_forget_error(struct vfio_mig_device *mdev);
 long vfio_mig_reset_by_user(struct vfio_mig_device *mdev);
 
@@ -91,8 +90,31 @@ void vfio_mig_hot_reset_init(struct vfio_mig_device *mdev);
 void vfio_mig_hot_reset_open(struct vfio_mig_device *mdev);
 void vfio_mig_hot_reset_close(struct vfio_mig_device *mdev);
 
-/* ext_region.c */
+/* ext_region.c; what its pages are, the entries up to the end */
+enum {
+	VFIO_MIG_HEADER_PAGE,
+	VFIO_MIG_CONSUMER_PAGE,
+	VFIO_MIG_ENTRIES_PAGE,
+};
+
 int vfio_mig_add_ext_region(struct vfio_mig_device *mdev);
+
+/* fault_ring.c */
+void vfio_mig_faults_init(struct vfio_mig_device *mdev);
+void vfio_mig_faults_destroy(struct vfio_mig_device *mdev);
+int vfio_mig_faults_open(struct vfio_mig_device *mdev);
+void vfio_mig_faults_close(struct vfio_mig_device *mdev);
+void vfio_mig_faults_new_epoch(struct vfio_mig_device *mdev);
+void vfio_mig_faults_show_error(struct vfio_mig_device *mdev);
+void vfio_mig_faults_get_ext(struct vfio_mig_device *mdev, struct vfio_mig_ext *ext);
+void vfio_mig_report_fault(u32 segment, u16 requester,
+			   const struct vfio_mig_fault *fault);
+void vfio_mig_faults_start(void);
+void vfio_mig_faults_stop(void);
+
+/* fault_domain.c */
+bool vfio_mig_fault_domain_start(void);
+void vfio_mig_fault_domain_stop(void);
 
 /* ext_irq.c */
 bool vfio_mig_signal(struct vfio_mig_device *mdev, unsigned int irq);

@@ -169,6 +169,7 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 	struct vfio_mig_lock *lock = &mdev->lock;
 	bool locked;
 
+	vfio_mig_faults_new_epoch(mdev);
 	if (!mdev->ops)
 		return;
 	/* What is being recovered stays lost: the device may not even be there. */

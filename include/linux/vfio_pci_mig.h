@@ -6,6 +6,7 @@
 #ifndef _LINUX_VFIO_PCI_MIG_H
 #define _LINUX_VFIO_PCI_MIG_H
 
+#include <linux/irq_work.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
 #include <linux/rwsem.h>
@@ -133,7 +134,42 @@ struct vfio_mig_gate {
 enum {
 	VFIO_MIG_IRQ_NONFATAL,
 	VFIO_MIG_IRQ_RECOVERED,
+	VFIO_MIG_IRQ_FAULT,
 	VFIO_MIG_NR_IRQS,
+};
+
+/* The pages of the extension region: its header, the consumer index, the entries. */
+#define VFIO_MIG_FAULT_ENTRIES		1024
+#define VFIO_MIG_FAULT_ENTRY_PAGES	\
+	DIV_ROUND_UP(VFIO_MIG_FAULT_ENTRIES * sizeof(struct vfio_mig_fault), PAGE_SIZE)
+#define VFIO_MIG_EXT_PAGES		(2 + VFIO_MIG_FAULT_ENTRY_PAGES)
+
+/**
+ * struct vfio_mig_faults - the fault ring of a device
+ * @lock: protects what follows @signal, and what @page holds; taken in hard-irq
+ *	context; a leaf
+ * @entry: links all devices that are bound, by @requester
+ * @segment: PCI segment; does not change
+ * @requester: requester id; does not change
+ * @signal: signals the eventfd, from a context in which that can be done
+ * @open: whether there are pages
+ * @page: the pages of the extension region. What the user sees there is never read
+ *	back, but for the consumer index
+ * @producer: number of the next entry
+ * @epoch: the current epoch; goes on when the device is closed
+ * @dropped: faults that were dropped since the device was opened
+ */
+struct vfio_mig_faults {
+	raw_spinlock_t lock;
+	struct hlist_node entry;
+	u32 segment;
+	u16 requester;
+	struct irq_work signal;
+	bool open;
+	struct page *page[VFIO_MIG_EXT_PAGES];
+	u32 producer;
+	u64 epoch;
+	u64 dropped;
 };
 
 /**
@@ -156,8 +192,9 @@ enum {
  * @io: the mapped registers, from open_device to close_device
  * @irq_lock: protects @irq; taken in any context; a leaf
  * @irq: the eventfds of our own IRQ indexes
- * @error_lock: protects @error; a leaf
+ * @error_lock: protects @error; taken inside is only the fault ring's lock
  * @error: the last PCI error
+ * @faults: the fault ring
  * @link_was_reset: since the last fatal error; only used by the error handlers,
  *	which the PCI core serializes
  * @failed: the device does not come back; likewise
@@ -192,6 +229,7 @@ struct vfio_mig_device {
 	struct eventfd_ctx *irq[VFIO_MIG_NR_IRQS];
 	spinlock_t error_lock;
 	struct vfio_mig_error error;
+	struct vfio_mig_faults faults;
 	bool link_was_reset;
 	bool failed;
 	bool recovering;

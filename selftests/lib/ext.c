@@ -29,8 +29,7 @@ static bool is_ext(const struct vfio_region_info *info)
 	return false;
 }
 
-/* The offset of the region, for pread() */
-static int find(struct vfio_dev *dev, __u64 *offset)
+int ext_find(struct vfio_dev *dev, __u32 *index, __u64 *offset)
 {
 	struct vfio_device_info device = { .argsz = sizeof(device) };
 	struct vfio_region_info *info = calloc(1, CAP_ROOM);
@@ -49,6 +48,7 @@ static int find(struct vfio_dev *dev, __u64 *offset)
 		if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info)) {
 			ret = -errno;
 		} else if (is_ext(info)) {
+			*index = i;
 			*offset = info->offset;
 			ret = 0;
 		}
@@ -60,10 +60,11 @@ static int find(struct vfio_dev *dev, __u64 *offset)
 int ext_read(struct vfio_dev *dev, struct vfio_mig_ext *ext)
 {
 	__u64 offset = 0;
+	__u32 index;
 	ssize_t n;
 	int ret;
 
-	ret = find(dev, &offset);
+	ret = ext_find(dev, &index, &offset);
 	if (ret)
 		return ret;
 	n = pread(dev->fd, ext, sizeof(*ext), offset);

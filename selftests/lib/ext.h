@@ -7,6 +7,8 @@
 
 #include "vfio.h"
 
+/* The region's index, and its offset for pread() and mmap() */
+int ext_find(struct vfio_dev *dev, __u32 *index, __u64 *offset);
 int ext_read(struct vfio_dev *dev, struct vfio_mig_ext *ext);
 
 /* As a root port would report them: Completion Timeout, Malformed TLP */
