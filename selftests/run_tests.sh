@@ -18,10 +18,10 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain
+tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
 	fault_ring fsm hammer precopy traffic gate lock_order datapath data_fd kunit)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
-kernel_tests=(conformance migrate hot_reset fault_ring precopy fsm gate data_fd)
+kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)
 passed=0
 failed=0
 skipped=0
@@ -51,8 +51,12 @@ find_test()
 		command=("$here/fail_nth/fail_nth")
 		find_cdev
 		;;
-	aer | data_fd | datapath | fault_domain | fault_ring | fsm | gate | precopy | recovery | reset | stream | traffic | transfer)
+	aer | data_fd | datapath | fault_ring | fault_vtd | fsm | gate | precopy | recovery | reset | stream | traffic | transfer)
 		find_cdev
+		;;
+	fault_domain)
+		find_cdev
+		repeat FAULT_DOMAIN_OPENINGS 1000
 		;;
 	mutants)
 		find_cdev

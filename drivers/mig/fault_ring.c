@@ -304,6 +304,8 @@ void __init vfio_mig_faults_start(void)
 {
 	if (vfio_mig_fault_domain_start())
 		sources |= VFIO_MIG_FAULT_SOURCE_DRIVER;
+	if (vfio_mig_fault_vtd_start())
+		sources |= VFIO_MIG_FAULT_SOURCE_VTD;
 }
 
 /**
@@ -313,6 +315,8 @@ void __init vfio_mig_faults_start(void)
  */
 void __exit vfio_mig_faults_stop(void)
 {
+	if (sources & VFIO_MIG_FAULT_SOURCE_VTD)
+		vfio_mig_fault_vtd_stop();
 	if (sources & VFIO_MIG_FAULT_SOURCE_DRIVER)
 		vfio_mig_fault_domain_stop();
 }

@@ -116,6 +116,19 @@ void vfio_mig_faults_stop(void);
 bool vfio_mig_fault_domain_start(void);
 void vfio_mig_fault_domain_stop(void);
 
+/* fault_vtd.c */
+#if defined(CONFIG_KPROBES) && defined(CONFIG_DMAR_TABLE)
+bool vfio_mig_fault_vtd_start(void);
+void vfio_mig_fault_vtd_stop(void);
+#else
+static inline bool vfio_mig_fault_vtd_start(void)
+{
+	return false;
+}
+
+static inline void vfio_mig_fault_vtd_stop(void) { }
+#endif
+
 /* ext_irq.c */
 bool vfio_mig_signal(struct vfio_mig_device *mdev, unsigned int irq);
 void vfio_mig_release_irqs(struct vfio_mig_device *mdev);
