@@ -27,6 +27,15 @@ FIXTURE_VARIANT(domain) {
 FIXTURE_VARIANT_ADD(domain, group) { .cdev = false };
 FIXTURE_VARIANT_ADD(domain, cdev) { .cdev = true };
 
+/*
+ * TCG can have one processor run a breakpoint that another one has removed already: the
+ * kernel changes its code when a tracepoint gets its first listener, or loses its last.
+ */
+static int leave_one_processor(bool one)
+{
+	return sysfs_put("/sys/devices/system/cpu/cpu1/online", one ? "0" : "1");
+}
+
 FIXTURE_SETUP(domain)
 {
 	struct vfio_dev *vf = self->lab.vf;
@@ -45,6 +54,7 @@ FIXTURE_SETUP(domain)
 FIXTURE_TEARDOWN(domain)
 {
 	faults_fire(NULL);
+	leave_one_processor(false);
 	faults_close(&self->faults[0]);
 	faults_close(&self->faults[1]);
 	lab_close(&self->lab);
@@ -191,12 +201,14 @@ TEST_F_TIMEOUT(domain, unloaded_under_fire, 120)
 	faults_close(&self->faults[0]);
 	faults_close(&self->faults[1]);
 	lab_close(&self->lab);
+	ASSERT_EQ(0, leave_one_processor(true));
 	ASSERT_EQ(0, faults_fire(self->lab.vf[0].bdf));
 	for (i = 0; !ret && i < 3; i++) {
 		ret = unload(&self->lab);
 		if (!ret)
 			ret = load(&self->lab);
 	}
+	EXPECT_EQ(0, leave_one_processor(false));
 	ASSERT_EQ(0, ret)
 		TH_LOG("round %u: %s", i, strerror(-ret));
 	ASSERT_EQ(0, lab_open(&self->lab, 2));

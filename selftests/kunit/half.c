@@ -137,16 +137,22 @@ static void put_pdev(void *dev)
 }
 
 /**
- * half_pdev() - a function of no bus, with one BAR
+ * half_pdev() - a function of no device, with one BAR, in a segment that no IOMMU is for
  * @test: the test, with which it goes
  *
  * Return: the function.
  */
 struct pci_dev *half_pdev(struct kunit *test)
 {
-	struct pci_dev *pdev = kzalloc(sizeof(*pdev), GFP_KERNEL);
+	static struct pci_sysdata sysdata = { .domain = 0xffff };
+	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
+	struct pci_dev *pdev;
 
+	KUNIT_ASSERT_NOT_NULL(test, bus);
+	bus->sysdata = &sysdata;
+	pdev = kzalloc(sizeof(*pdev), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->bus = bus;
 	device_initialize(&pdev->dev);
 	pdev->dev.release = free_pdev;
 	pm_runtime_set_active(&pdev->dev);

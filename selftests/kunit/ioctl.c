@@ -267,6 +267,20 @@ static loff_t ext_pos(u64 offset)
 	return VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_NUM_REGIONS) + offset;
 }
 
+static void drop_region(void *data)
+{
+	struct vfio_pci_core_device *core = data;
+
+	core->region->ops->release(core, core->region);
+}
+
+/* As vfio_pci_core_disable() does it in the end, when the device is closed */
+static void add_region(struct kunit *test, struct vfio_mig_device *mdev)
+{
+	KUNIT_ASSERT_EQ(test, 0, vfio_mig_add_ext_region(mdev));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop_region, &mdev->core));
+}
+
 static void ext_region(struct kunit *test)
 {
 	struct half *half = test->priv;
@@ -276,7 +290,7 @@ static void ext_region(struct kunit *test)
 	size_t size = sizeof(ext), offset, count, want;
 	loff_t pos;
 
-	KUNIT_ASSERT_EQ(test, 0, vfio_mig_add_ext_region(&half->mig));
+	add_region(test, &half->mig);
 	half_error(half, pci_channel_io_normal);
 	half_error(half, pci_channel_io_normal);
 	pos = ext_pos(0);
@@ -314,7 +328,7 @@ static void ext_region_ends(struct kunit *test)
 	unsigned int i;
 	loff_t pos;
 
-	KUNIT_ASSERT_EQ(test, 0, vfio_mig_add_ext_region(&half->mig));
+	add_region(test, &half->mig);
 	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
 		pos = ext_pos(offsets[i]);
 		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, vfio_mig_read(vdev, half->user, 8, &pos),
