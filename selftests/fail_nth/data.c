@@ -2,6 +2,7 @@
 /* The data_fds */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -14,9 +15,15 @@
 #define WHOLE	(MIG_MAX_STREAM / 2)
 #define PIECE	100
 
+/* What is there already must not be taken for what was read */
+static void forget_data(struct fail *fail)
+{
+	memset(&fail->data, 0, sizeof(fail->data));
+}
+
 static int begin_reading(struct fail *fail)
 {
-	fail->data.len = 0;
+	forget_data(fail);
 	return begin_state(fail);
 }
 
@@ -53,7 +60,7 @@ static int begin_changed(struct fail *fail)
 		ret = go_read(fail);
 	if (!ret)
 		ret = igbvf_set_vlan(&fail->vf, VLAN, true);
-	fail->data.len = 0;
+	forget_data(fail);
 	return ret;
 }
 

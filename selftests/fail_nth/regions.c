@@ -10,7 +10,7 @@
 
 static int go_config_read(struct fail *fail)
 {
-	__u8 config[PCI_CFG_SPACE_SIZE];
+	__u8 config[PCI_CFG_SPACE_SIZE] = {};
 	int ret = vfio_region_read(fail->dev, VFIO_PCI_CONFIG_REGION_INDEX, 0,
 				   config, sizeof(config));
 
@@ -55,7 +55,7 @@ static bool line_is_old(struct fail *fail)
 
 static int go_ext_read(struct fail *fail)
 {
-	struct vfio_mig_ext ext;
+	struct vfio_mig_ext ext = {};
 	int ret = vfio_region_read(fail->dev, EXT_REGION, 0, &ext, sizeof(ext));
 
 	if (!ret)
@@ -66,7 +66,7 @@ static int go_ext_read(struct fail *fail)
 /* Trapped ones */
 static int go_regs_read(struct fail *fail)
 {
-	__u32 mem[4];
+	__u32 mem[4] = {};
 	int ret = vfio_region_read(fail->dev, VFIO_PCI_BAR0_REGION_INDEX,
 				   VMBMEM(0), mem, sizeof(mem));
 
@@ -106,7 +106,7 @@ static bool reg_is_old(struct fail *fail)
 /* BAR3, which nobody has looked at since the device was opened */
 static int go_msix_table(struct fail *fail)
 {
-	__u32 entry[4];
+	__u32 entry[4] = {};
 	int ret = vfio_region_read(fail->dev, VFIO_PCI_BAR3_REGION_INDEX, 0,
 				   entry, sizeof(entry));
 
