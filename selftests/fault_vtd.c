@@ -176,6 +176,35 @@ TEST_F(vtd, kernel_log)
 	EXPECT_LT(0, faults_ready(&self->faults));
 }
 
+/*
+ * The processor that the unit interrupts. On it each fault is over before the next
+ * one can be made: then none may be missing.
+ */
+static int pin_to_handler(void)
+{
+	char line[512], path[64];
+	int irq = -1, cpu = -1;
+	cpu_set_t set;
+	FILE *file;
+
+	file = fopen("/proc/interrupts", "r");
+	while (file && irq < 0 && fgets(line, sizeof(line), file))
+		if (strstr(line, "dmar0"))
+			irq = atoi(line);
+	if (file)
+		fclose(file);
+	snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
+	file = fopen(path, "r");
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%d", &cpu) != 1)
+		cpu = -1;
+	fclose(file);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return cpu < 0 || sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
 /* Each is told of what it did, one after the other */
 TEST_F(vtd, neighbours)
 {
@@ -183,6 +212,7 @@ TEST_F(vtd, neighbours)
 	struct igbvf vf;
 	unsigned int i;
 
+	ASSERT_EQ(0, pin_to_handler());
 	ASSERT_EQ(0, faults_open(&other, &self->lab.vf[1]));
 	ASSERT_EQ(0, start(&vf, &self->lab.vf[1], mac_b, IOVA_B));
 	for (i = 1; i <= 5; i++) {
@@ -252,35 +282,6 @@ TEST_F_TIMEOUT(vtd, both_at_once, 60)
 	EXPECT_LE(other.next + faults_dropped(&other), kicker[1].kicks);
 	faults_close(&other);
 	igbvf_close(&vf);
-}
-
-/*
- * The processor that the unit interrupts. On it each fault is over before the next
- * one can be made: then none may be missing.
- */
-static int pin_to_handler(void)
-{
-	char line[512], path[64];
-	int irq = -1, cpu = -1;
-	cpu_set_t set;
-	FILE *file;
-
-	file = fopen("/proc/interrupts", "r");
-	while (file && irq < 0 && fgets(line, sizeof(line), file))
-		if (strstr(line, "dmar0"))
-			irq = atoi(line);
-	if (file)
-		fclose(file);
-	snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
-	file = fopen(path, "r");
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%d", &cpu) != 1)
-		cpu = -1;
-	fclose(file);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return cpu < 0 || sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* Every one is told, or dropped and counted */

@@ -4,7 +4,7 @@
 
 #include "flow.h"
 
-#define ARRIVES_MS	2000
+#define ARRIVES_MS	5000
 
 /*
  * A busy PF may hear of a reset only after it has answered VF_RESET, and then
