@@ -75,6 +75,8 @@ int look_at_device(struct fail *fail)
 	if (ret)
 		return ret;
 	show(fail, &flags, sizeof(flags));
+	/* Each opening and each reset begins another one. */
+	ext.ring.epoch = 0;
 	show(fail, &ext, sizeof(ext));
 	show(fail, &now, sizeof(now));
 	return 0;

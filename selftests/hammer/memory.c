@@ -314,9 +314,11 @@ void do_dma_map(struct hand *h)
 void do_dma_unmap(struct hand *h)
 {
 	struct session *s = h->session;
+	/* VFIO takes a page size of zero in what would follow: Documentation/lab.rst */
+	__u32 flags = any_u32(h) & ~VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
 	struct vfio_iommu_type1_dma_unmap type1 = {
 		.argsz = any_argsz(h, sizeof(type1)),
-		.flags = roll(&h->dice, 8) ? 0 : any_u32(h),
+		.flags = roll(&h->dice, 8) ? 0 : flags,
 		.iova = any_iova(h),
 		.size = roll(&h->dice, 2) ? DMA_SIZE : any_dma_size(h),
 	};
