@@ -176,15 +176,18 @@ class Dpdk(Scenario):
         self.claim(ASKED, counts.through(), counts)
 
     def judge_stats(self):
-        """A counter that falls is a fall of hardware's 32 bits to testpmd."""
+        """A counter that falls is a fall of hardware's 32 bits to testpmd.
+
+        It sends nothing but answers; but it reads what it has sent after what has
+        come, so the next reading has to say.
+        """
         steps = [{name: after[name] - before[name] for name in before}
                  for before, after in zip(self.stats, self.stats[1:])]
-        # All that it sends is an answer.
         self.claim(COUNTERS, bool(steps) and
                    all(0 < rise < 1 << 31 for step in steps
                        for rise in step.values()) and
-                   all(stats["TX-packets"] <= stats["RX-packets"]
-                       for stats in self.stats),
+                   all(before["TX-packets"] <= after["RX-packets"]
+                       for before, after in zip(self.stats, self.stats[1:])),
                    "; ".join(f"{name} " + " -> ".join(
                        str(stats[name]) for stats in self.stats)
                        for name in self.stats[0]))

@@ -27,7 +27,7 @@ from report import Record, checks, host_troubles, outcome
 from scenario import (BANDWIDTH, BOOT_SECONDS, DOWNTIME, MEMORY, Scenario,
                       find_program)
 from trace import Precopy
-from traffic import Peer
+from traffic import PEER_ARGS, Peer
 
 MIGRATION_SECONDS = 180
 RESUME_SECONDS = 30
@@ -63,8 +63,9 @@ class Migration(Scenario):
         self.prepare_nic(VirtioNic if self.options.nic == "virtio" else VfNic)
         self.record.nic, self.record.flows = self.nic, self.flows
         programs = [find_program(name) for name in ("peer", "tap")]
-        peer_args = (["-b", f"{self.options.break_traffic}:{BREAK_AT}"]
-                     if self.options.break_traffic else [])
+        peer_args = [*PEER_ARGS]
+        if self.options.break_traffic:
+            peer_args += ["-b", f"{self.options.break_traffic}:{BREAK_AT}"]
         build_initrd(self.path("guest.initrd"), self.nic.guest_modules,
                      programs, talk(peer_args))
         self.peer = self.keep(Peer(programs[0], HOST_ADDRESS, PORT,

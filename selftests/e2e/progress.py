@@ -71,6 +71,7 @@ class Progress:
 
     def pause(self, what, seconds, check):
         """Let time pass, with a word now and then. check() may object."""
+        seconds = max(seconds, 0) * PATIENCE
         end = time.monotonic() + seconds
         last_word = time.monotonic()
         self.say(f"{what} for {seconds:.0f} s")

@@ -11,6 +11,7 @@ import threading
 import time
 
 from child import Child
+from progress import PATIENCE
 
 SO_TIMESTAMPNS = 35
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
@@ -20,6 +21,8 @@ PING_SIZE, PING_HEADERS = 56, 16
 PEER_STATE_MS = 200
 PEER_COUNTS = ("record", "sent", "received", "lost", "stale", "corrupt",
                "retransmits", "far_received")
+# How long a silence, in seconds, is the end: for both
+PEER_ARGS = ("-t", str(25 * PATIENCE))
 PEER_LINE = (r"^peer: (state|done|broken) ("
              + "".join(rf"{name}=\d+ " for name in PEER_COUNTS)
              + r"far_uptime=[\d.]+ far_uptime_fell=\d far_boots=\d+ "
@@ -160,7 +163,7 @@ class Peer(Child):
     """Our end of the TCP connection."""
 
     def __init__(self, program, address, port, log):
-        super().__init__("the TCP peer", [program, "-l", "-i",
+        super().__init__("the TCP peer", [program, "-l", *PEER_ARGS, "-i",
                                           str(PEER_STATE_MS), address,
                                           str(port)], log)
 
