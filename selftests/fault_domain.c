@@ -167,31 +167,6 @@ TEST_F_TIMEOUT(domain, opened_under_fire, 120)
 	ASSERT_EQ(0, allow_resets(dev->bdf, true));
 }
 
-static int unload(struct lab *lab)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < 2; i++)
-		ret = sysfs_pci_put(lab->vf[i].bdf, "driver/unbind", lab->vf[i].bdf);
-	if (!ret && system("rmmod pretend_half 2>/dev/null; rmmod igb_vfio_pci vfio_pci_mig"))
-		ret = -EBUSY;
-	return ret;
-}
-
-static int load(struct lab *lab)
-{
-	unsigned int i;
-	int ret;
-
-	ret = lab_load("vfio_pci_mig");
-	if (!ret)
-		ret = lab_load("igb_vfio_pci");
-	for (i = 0; !ret && i < 2; i++)
-		ret = sysfs_put("/sys/bus/pci/drivers_probe", lab->vf[i].bdf);
-	return ret;
-}
-
 /* The modules go and come while faults of their devices are reported */
 TEST_F_TIMEOUT(domain, unloaded_under_fire, 120)
 {
@@ -204,9 +179,9 @@ TEST_F_TIMEOUT(domain, unloaded_under_fire, 120)
 	ASSERT_EQ(0, leave_one_processor(true));
 	ASSERT_EQ(0, faults_fire(self->lab.vf[0].bdf));
 	for (i = 0; !ret && i < 3; i++) {
-		ret = unload(&self->lab);
+		ret = lab_unload();
 		if (!ret)
-			ret = load(&self->lab);
+			ret = lab_reload("");
 	}
 	EXPECT_EQ(0, leave_one_processor(false));
 	ASSERT_EQ(0, ret)

@@ -6,14 +6,13 @@
 #include <kselftest_harness.h>
 #include <endian.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 
 #include "lib/check.h"
 #include "lib/faults.h"
 #include "lib/flow.h"
 #include "lib/klog.h"
-#include "lib/sysfs.h"
+#include "lib/stray.h"
 
 #define IOVA		0xdead0000ULL
 #define IOVA_B		0xbeef0000ULL
@@ -28,52 +27,6 @@
 static const __u8 mac_a[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
 static const __u8 mac_b[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0b };
 
-/* A TX ring where nothing is mapped: its descriptors are what the device reads */
-static int point_tx_at(struct igbvf *vf, __u64 iova)
-{
-	int ret;
-
-	ret = igbvf_tx_start(vf, 0);
-	if (ret)
-		return ret;
-	igbvf_write(vf, TXDCTL(0), igbvf_read(vf, TXDCTL(0)) & ~XDCTL_ENABLE);
-	igbvf_write(vf, TDBAL(0), (__u32)iova);
-	igbvf_write(vf, TDBAH(0), (__u32)(iova >> 32));
-	igbvf_write(vf, TDH(0), 0);
-	igbvf_write(vf, TDT(0), 0);
-	igbvf_write(vf, TXDCTL(0), igbvf_read(vf, TXDCTL(0)) | XDCTL_ENABLE);
-	vf->tx[0].next = 0;
-	return 0;
-}
-
-/*
- * What QEMU got in place of a descriptor may be no end of a packet. It then takes the
- * next one that it gets, in whatever life of the device, for the rest of that packet.
- */
-static void end_packet(struct igbvf *vf)
-{
-	static const __u8 frame[64];
-
-	if (!vf->tx[0].dma.size || igbvf_tx_start(vf, 0))
-		return;
-	igbvf_tx_post(vf, 0, frame, sizeof(frame));
-	igbvf_tx_kick(vf, 0);
-	igbvf_tx_wait(vf, 0, COME_MS);
-}
-
-static void stop(struct igbvf *vf)
-{
-	end_packet(vf);
-	igbvf_close(vf);
-}
-
-/* @count descriptors more to read */
-static void kick(struct igbvf *vf, unsigned int count)
-{
-	vf->tx[0].next = (vf->tx[0].next + count) % IGBVF_RING;
-	igbvf_tx_kick(vf, 0);
-}
-
 /* A frame for which there are buffers where nothing is mapped */
 static void point_rx_at(struct igbvf *vf, __u64 iova)
 {
@@ -82,18 +35,6 @@ static void point_rx_at(struct igbvf *vf, __u64 iova)
 
 	for (i = 0; i < IGBVF_RING; i++)
 		desc[2 * i] = htole64(iova);
-}
-
-static int start(struct igbvf *vf, struct vfio_dev *dev, const __u8 *mac, __u64 iova)
-{
-	int ret;
-
-	ret = igbvf_open(vf, dev);
-	if (!ret)
-		ret = flow_start(vf, mac);
-	if (!ret)
-		ret = point_tx_at(vf, iova);
-	return ret;
 }
 
 FIXTURE(vtd) {
@@ -124,7 +65,7 @@ FIXTURE_SETUP(vtd)
 	ASSERT_EQ(0, faults_open(&self->faults, self->dev));
 	ASSERT_TRUE(self->faults.header->ring.sources & VFIO_MIG_FAULT_SOURCE_VTD)
 		TH_LOG("the driver does not listen to VT-d");
-	ASSERT_EQ(0, start(&self->vf, self->dev, mac_a, IOVA));
+	ASSERT_EQ(0, stray_start(&self->vf, self->dev, mac_a, IOVA));
 	ASSERT_EQ(0, klog_open(&self->log));
 }
 
@@ -132,7 +73,7 @@ FIXTURE_TEARDOWN(vtd)
 {
 	klog_close(&self->log);
 	faults_close(&self->faults);
-	stop(&self->vf);
+	stray_stop(&self->vf);
 	lab_close(&self->lab);
 }
 
@@ -159,7 +100,7 @@ static void expect_faults(struct __test_metadata *_metadata, struct faults *faul
 
 TEST_F(vtd, read)
 {
-	kick(&self->vf, 1);
+	stray_kick(&self->vf, 1);
 	EXPECT_TRUE(faults_signalled(&self->faults, COME_MS));
 	EXPECT_EQ(1, faults_ready(&self->faults));
 	expect_faults(_metadata, &self->faults, self->dev, IOVA, false, 1);
@@ -190,40 +131,11 @@ TEST_F(vtd, kernel_log)
 	snprintf(line, sizeof(line), "%s] fault addr %#llx",
 		 strchr(self->dev->bdf, ':') + 1, IOVA);
 	do {
-		kick(&self->vf, 1);
+		stray_kick(&self->vf, 1);
 		usleep(200000);
 	} while (!klog_count(&self->log, line) && clock_ms() < end);
 	EXPECT_LT(0, klog_count(&self->log, line));
 	EXPECT_LT(0, faults_ready(&self->faults));
-}
-
-/*
- * The processor that the unit interrupts. On it each fault is over before the next
- * one can be made: then none may be missing.
- */
-static int pin_to_handler(void)
-{
-	char line[512], path[64];
-	int irq = -1, cpu = -1;
-	cpu_set_t set;
-	FILE *file;
-
-	file = fopen("/proc/interrupts", "r");
-	while (file && irq < 0 && fgets(line, sizeof(line), file))
-		if (strstr(line, "dmar0"))
-			irq = atoi(line);
-	if (file)
-		fclose(file);
-	snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
-	file = fopen(path, "r");
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%d", &cpu) != 1)
-		cpu = -1;
-	fclose(file);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return cpu < 0 || sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* Each is told of what it did, one after the other */
@@ -233,21 +145,21 @@ TEST_F(vtd, neighbours)
 	struct igbvf vf;
 	unsigned int i;
 
-	ASSERT_EQ(0, pin_to_handler());
+	ASSERT_EQ(0, stray_pin_to_handler());
 	ASSERT_EQ(0, faults_open(&other, &self->lab.vf[1]));
-	ASSERT_EQ(0, start(&vf, &self->lab.vf[1], mac_b, IOVA_B));
+	ASSERT_EQ(0, stray_start(&vf, &self->lab.vf[1], mac_b, IOVA_B));
 	for (i = 1; i <= 5; i++) {
-		kick(&self->vf, 1);
+		stray_kick(&self->vf, 1);
 		ASSERT_TRUE(faults_wait(&self->faults, 1, COME_MS));
 		expect_faults(_metadata, &self->faults, self->dev, IOVA, false, 1);
 		ASSERT_EQ(0, faults_ready(&other));
-		kick(&vf, 1);
+		stray_kick(&vf, 1);
 		ASSERT_TRUE(faults_wait(&other, 1, COME_MS));
 		expect_faults(_metadata, &other, &self->lab.vf[1], IOVA_B, false, 1);
 		ASSERT_EQ(0, faults_ready(&self->faults));
 	}
 	faults_close(&other);
-	stop(&vf);
+	stray_stop(&vf);
 }
 
 struct kicker {
@@ -262,7 +174,7 @@ static void *kick_on(void *arg)
 	struct kicker *kicker = arg;
 
 	while (!__atomic_load_n(&kicker->stop, __ATOMIC_RELAXED)) {
-		kick(kicker->vf, 1);
+		stray_kick(kicker->vf, 1);
 		kicker->kicks++;
 		if (kicker->pause_us)
 			usleep(kicker->pause_us);
@@ -281,7 +193,7 @@ TEST_F_TIMEOUT(vtd, both_at_once, 60)
 
 	kicker[1].vf = &vf;
 	ASSERT_EQ(0, faults_open(&other, &self->lab.vf[1]));
-	ASSERT_EQ(0, start(&vf, &self->lab.vf[1], mac_b, IOVA_B));
+	ASSERT_EQ(0, stray_start(&vf, &self->lab.vf[1], mac_b, IOVA_B));
 	ASSERT_EQ(0, pthread_create(&thread[0], NULL, kick_on, &kicker[0]));
 	ASSERT_EQ(0, pthread_create(&thread[1], NULL, kick_on, &kicker[1]));
 	for (i = 0; i < 100; i++) {
@@ -302,7 +214,7 @@ TEST_F_TIMEOUT(vtd, both_at_once, 60)
 	EXPECT_LE(self->faults.next + faults_dropped(&self->faults), kicker[0].kicks);
 	EXPECT_LE(other.next + faults_dropped(&other), kicker[1].kicks);
 	faults_close(&other);
-	stop(&vf);
+	stray_stop(&vf);
 }
 
 /* Every one is told, or dropped and counted */
@@ -311,9 +223,9 @@ TEST_F_TIMEOUT(vtd, many, 60)
 	long long start = clock_ms();
 	unsigned int i;
 
-	ASSERT_EQ(0, pin_to_handler());
+	ASSERT_EQ(0, stray_pin_to_handler());
 	for (i = 0; i < MANY; i++) {
-		kick(&self->vf, 1);
+		stray_kick(&self->vf, 1);
 		if (faults_ready(&self->faults) > self->faults.header->ring.nr_entries / 2)
 			expect_faults(_metadata, &self->faults, self->dev, IOVA,
 				      false, faults_ready(&self->faults));
@@ -332,9 +244,9 @@ TEST_F_TIMEOUT(vtd, nobody_takes_them, 60)
 	__u32 nr = self->faults.header->ring.nr_entries;
 	unsigned int i;
 
-	ASSERT_EQ(0, pin_to_handler());
+	ASSERT_EQ(0, stray_pin_to_handler());
 	for (i = 0; i < nr + 500; i++)
-		kick(&self->vf, 1);
+		stray_kick(&self->vf, 1);
 	usleep(QUIET_MS * 1000);
 	EXPECT_EQ(nr, faults_ready(&self->faults));
 	EXPECT_EQ(500, faults_dropped(&self->faults));
@@ -344,7 +256,7 @@ TEST_F_TIMEOUT(vtd, nobody_takes_them, 60)
 /* Many at once: the unit takes them for one, or for some */
 TEST_F(vtd, burst)
 {
-	kick(&self->vf, IGBVF_RING - 1);
+	stray_kick(&self->vf, IGBVF_RING - 1);
 	ASSERT_TRUE(faults_wait(&self->faults, 1, COME_MS));
 	usleep(QUIET_MS * 1000);
 	TH_LOG("%u of %u", faults_ready(&self->faults), IGBVF_RING - 1);
@@ -356,13 +268,13 @@ TEST_F(vtd, reset)
 	__u64 epoch = faults_epoch(&self->faults);
 	struct vfio_mig_fault fault;
 
-	kick(&self->vf, 1);
+	stray_kick(&self->vf, 1);
 	ASSERT_TRUE(faults_wait(&self->faults, 1, COME_MS));
 	ASSERT_EQ(0, vfio_reset(self->dev));
 	ASSERT_EQ(0, vfio_enable(self->dev));
 	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
-	ASSERT_EQ(0, point_tx_at(&self->vf, IOVA_B));
-	kick(&self->vf, 1);
+	ASSERT_EQ(0, stray_point_at(&self->vf, IOVA_B));
+	stray_kick(&self->vf, 1);
 	ASSERT_TRUE(faults_wait(&self->faults, 2, COME_MS));
 	ASSERT_EQ(0, faults_take(&self->faults, &fault));
 	EXPECT_EQ(epoch, fault.epoch);
@@ -391,39 +303,12 @@ FIXTURE_SETUP(module)
 	ASSERT_EQ(0, lab_bind(0, "vfio-pci"));
 	ASSERT_EQ(0, vfio_iommu_open(&self->iommu));
 	ASSERT_EQ(0, vfio_open(&self->dev, &self->iommu, self->bdf[0]));
-	ASSERT_EQ(0, start(&self->vf, &self->dev, mac_a, IOVA));
-}
-
-/* insmod with parameters, from where lab_load() has it */
-static int load(const char *bdf, const char *parameter)
-{
-	static const char command[] =
-		"cd %s/../modules && insmod ./vfio_pci_mig.ko %s && insmod ./igb_vfio_pci.ko";
-	char cmd[256], dir[128];
-	ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-
-	if (len < 0)
-		return -errno;
-	dir[len] = '\0';
-	*strrchr(dir, '/') = '\0';
-	snprintf(cmd, sizeof(cmd), command, dir, parameter);
-	if (system(cmd))
-		return -ENOEXEC;
-	return sysfs_put("/sys/bus/pci/drivers_probe", bdf);
-}
-
-static int unload(const char *bdf)
-{
-	int ret = sysfs_pci_put(bdf, "driver/unbind", bdf);
-
-	if (!ret && system("rmmod pretend_half 2>/dev/null; rmmod igb_vfio_pci vfio_pci_mig"))
-		ret = -EBUSY;
-	return ret;
+	ASSERT_EQ(0, stray_start(&self->vf, &self->dev, mac_a, IOVA));
 }
 
 FIXTURE_TEARDOWN(module)
 {
-	stop(&self->vf);
+	stray_stop(&self->vf);
 	vfio_close(&self->dev);
 	vfio_iommu_close(&self->iommu);
 	lab_bind(0, "igb_vfio_pci");
@@ -445,14 +330,14 @@ static int faults_of_second(const char *bdf, __u32 *sources)
 		return ret;
 	ret = faults_open(&faults, &dev);
 	if (!ret)
-		ret = start(&vf, &dev, mac_b, IOVA_B);
+		ret = stray_start(&vf, &dev, mac_b, IOVA_B);
 	if (!ret) {
-		kick(&vf, 1);
+		stray_kick(&vf, 1);
 		faults_wait(&faults, 1, QUIET_MS);
 		*sources = faults.header->ring.sources;
 		ret = faults_ready(&faults);
 	}
-	stop(&vf);
+	stray_stop(&vf);
 	faults_close(&faults);
 	vfio_close(&dev);
 	vfio_iommu_close(&own);
@@ -465,12 +350,12 @@ TEST_F_TIMEOUT(module, parameter, 60)
 
 	EXPECT_EQ(1, faults_of_second(self->bdf[1], &sources));
 	EXPECT_TRUE(sources & VFIO_MIG_FAULT_SOURCE_VTD);
-	ASSERT_EQ(0, unload(self->bdf[1]));
-	ASSERT_EQ(0, load(self->bdf[1], "fault_vtd=0"));
+	ASSERT_EQ(0, lab_unload());
+	ASSERT_EQ(0, lab_reload("fault_vtd=0"));
 	EXPECT_EQ(0, faults_of_second(self->bdf[1], &sources));
 	EXPECT_FALSE(sources & VFIO_MIG_FAULT_SOURCE_VTD);
-	ASSERT_EQ(0, unload(self->bdf[1]));
-	ASSERT_EQ(0, load(self->bdf[1], ""));
+	ASSERT_EQ(0, lab_unload());
+	ASSERT_EQ(0, lab_reload(""));
 	EXPECT_EQ(1, faults_of_second(self->bdf[1], &sources));
 }
 
@@ -483,9 +368,9 @@ TEST_F_TIMEOUT(module, unloaded_under_fire, 120)
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, kick_on, &kicker));
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, unload(self->bdf[1]));
+		ASSERT_EQ(0, lab_unload());
 		usleep(20000);
-		ASSERT_EQ(0, load(self->bdf[1], ""));
+		ASSERT_EQ(0, lab_reload(""));
 	}
 	__atomic_store_n(&kicker.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);

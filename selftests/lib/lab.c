@@ -172,27 +172,48 @@ int lab_bind(unsigned int nth, const char *driver)
 	return ret ? ret : strcmp(name, driver) ? -ENODEV : 0;
 }
 
-/*
- * A module that the selftests bring along, from where the build leaves it next
- * to them. A program may be in a directory of its own. @name is what lsmod would
- * say.
- */
-int lab_load(const char *name)
+/* Where the build leaves modules: next to the programs, which may be in directories of their own */
+static int in_modules(const char *command)
 {
-	char cmd[PATH_MAX + 128], path[PATH_MAX];
-	ssize_t len;
+	char cmd[PATH_MAX + 256], path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
-	snprintf(path, sizeof(path), "/sys/module/%s", name);
-	if (!access(path, F_OK))
-		return 0;
-	len = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	if (len < 0)
 		return -errno;
 	path[len] = '\0';
 	snprintf(cmd, sizeof(cmd),
-		 "cd %s && { insmod ../modules/%s.ko || insmod ../../modules/%s.ko; } 2>/dev/null",
-		 dirname(path), name, name);
+		 "cd %s && { cd ../modules || cd ../../modules; } 2>/dev/null && { %s; } 2>/dev/null",
+		 dirname(path), command);
 	return system(cmd) ? -ENOENT : 0;
+}
+
+/* A module that the selftests bring along. @name is what lsmod would say. */
+int lab_load(const char *name)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "/sys/module/%s", name);
+	if (!access(what, F_OK))
+		return 0;
+	snprintf(what, sizeof(what), "insmod ./%s.ko", name);
+	return in_modules(what);
+}
+
+/* The modules under test go, while nobody has a device of theirs open */
+int lab_unload(void)
+{
+	return system("rmmod pretend_half 2>/dev/null; rmmod igb_vfio_pci vfio_pci_mig") ?
+		-EBUSY : 0;
+}
+
+/* They come back, the first one with a parameter; no VF is bound to them */
+int lab_reload(const char *parameter)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what),
+		 "insmod ./vfio_pci_mig.ko %s && insmod ./igb_vfio_pci.ko", parameter);
+	return in_modules(what);
 }
 
 /* What a reset means to the driver, at once; the device is not reset */

@@ -29,6 +29,8 @@ int lab_rebind(const char *bdf);
 int lab_reset_by_sysfs(const char *bdf);
 int lab_bind(unsigned int nth, const char *driver);
 int lab_load(const char *name);
+int lab_unload(void);
+int lab_reload(const char *parameter);
 int lab_pretend_reset(const struct vfio_dev *dev);
 int lab_pretend_error(const char *bdf, const char *handler);
 
