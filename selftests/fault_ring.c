@@ -515,6 +515,62 @@ TEST_F(ring, use_after_close)
 	EXPECT_TRUE(faults_signalled(&self->faults, COME_MS));
 }
 
+/* The program that Documentation/fault-ring.rst prints, with the device as its fd 3 */
+static pid_t start_consumer(const char *path, int dev, int output)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (dup2(output, STDOUT_FILENO) >= 0 && dup2(dev, 3) >= 0)
+		execl(path, path, "3", NULL);
+	_exit(127);
+}
+
+static void expect_line(struct __test_metadata *_metadata, FILE *lines, const char *bdf,
+			const char *access, __u64 iova)
+{
+	char line[128] = "", want[128];
+
+	snprintf(want, sizeof(want), "%s: %s %#llx, reason 0\n", bdf, access,
+		 (unsigned long long)iova);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), lines));
+	ASSERT_STREQ(want, line);
+}
+
+TEST_F(ring, documented_consumer)
+{
+	char path[256] = {};
+	FILE *lines;
+	int ends[2];
+	pid_t pid;
+
+	ASSERT_LT(0, readlink("/proc/self/exe", path, sizeof(path) - 20));
+	strcpy(strrchr(path, '/'), "/fault_consumer");
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	lines = fdopen(ends[0], "r");
+	ASSERT_NE(NULL, lines);
+	REPORT(IOVA, true, 1);
+	pid = start_consumer(path, self->dev->fd, ends[1]);
+	ASSERT_LT(0, pid);
+	close(ends[1]);
+	expect_line(_metadata, lines, self->bdf, "write to", IOVA);
+	/* It sleeps by now, or soon; and then it has consumed more than the ring holds */
+	usleep(100000);
+	REPORT(2 * IOVA, false, 1);
+	expect_line(_metadata, lines, self->bdf, "read of", 2 * IOVA);
+	for (unsigned int i = 0; i < 3; i++) {
+		REPORT(IOVA, true, self->nr / 2);
+		for (unsigned int n = 0; n < self->nr / 2; n++)
+			expect_line(_metadata, lines, self->bdf, "write to",
+				    IOVA + n * PAGE);
+	}
+	EXPECT_EQ(0, faults_dropped(&self->faults));
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	fclose(lines);
+}
+
 static int child_exit(pid_t pid)
 {
 	int status;

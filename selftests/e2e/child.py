@@ -11,7 +11,8 @@ KILL_SECONDS = 20
 class Child:
     """Runs a program with its output in a log."""
 
-    def __init__(self, name, argv, log):
+    def __init__(self, name, argv, log, fds=()):
+        """fds: of ours, that it has, too."""
         self.name = name
         self.log = log
         with open(log, "wb") as output:
@@ -19,7 +20,7 @@ class Child:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *argv],
                 stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT)
+                stderr=subprocess.STDOUT, pass_fds=fds)
 
     def alive(self):
         return self.process.poll() is None

@@ -114,11 +114,13 @@ reload()
 	set_card_up
 }
 
-registers $(readlink -f /sys/class/net/eth0/device)/resource0 &
+resource=$(readlink -f /sys/class/net/eth0/device)/resource0
+registers $resource &
 echo "guest: up"
-while read -r word; do
+while read -r word where; do
 	case $word in
 	reload)	reload && echo "guest: reloaded" ;;
+	stray)	stray $resource $where && echo "guest: strayed" ;;
 	esac
 done
 give_up "nobody at the console"

@@ -23,11 +23,18 @@ def qemu_args(way, device):
     return ["-device", device]
 
 
+def device_file(way, bdf):
+    """What /proc/PID/fd says of the file that is the device."""
+    if way == IOMMUFD:
+        name, = os.listdir(f"{DEVICES}/{bdf}/vfio-dev")
+        return f"/dev/vfio/devices/{name}"
+    return "anon_inode:[vfio-device]"
+
+
 def due_files(way, bdf):
     """What a process has open that has the device in this way and no other."""
     if way == IOMMUFD:
-        return ["/dev/iommu", *(f"/dev/vfio/devices/{name}" for name in
-                                os.listdir(f"{DEVICES}/{bdf}/vfio-dev"))]
+        return ["/dev/iommu", device_file(way, bdf)]
     return [f"/dev/vfio/{group_of(bdf)}", "/dev/vfio/vfio"]
 
 

@@ -3,21 +3,25 @@
 """What befalls a guest with a virtual function, and how it comes out of it.
 
 The guest reboots while it is being migrated; at the next try it reloads its
-driver meanwhile; and where it has got to, a PCI error befalls its card, while it
-reads the card's registers. Each time the card must work in the end: pings in a
-VLAN, to a multicast group and in large frames are answered.
+driver meanwhile; and where it has got to its card is led astray, which a process
+beside QEMU is told of, and a PCI error befalls it, while the guest reads the
+card's registers. Each time the card must work in the end: pings in a VLAN, to a
+multicast group and in large frames are answered.
 """
 
+import collections
 import re
 import sys
 import time
 
 import aer
+import iommu
 import trace
+from borrow import borrowed
+from child import Child
 from claim import Claim, Outcome
 from freeze import frozen
 from initrd import OBEY, build_initrd
-from iommu import GROUP
 from nic import OPENED, VfNic
 from program import new_parser, run
 from progress import Trouble
@@ -30,6 +34,8 @@ TOO_LITTLE = 1000 // DOWNTIME + 1
 ANSWERS = 4			# of each kind of ping: the card works
 UP = "guest: up"
 RELOADED = "guest: reloaded"
+STRAYED = "guest: strayed"
+NOWHERE = 0x7000000000		# no memory of the guest is there, nor a card of its
 
 END = "the scenario ran to its end"
 REBOOT_FAILS = "a reboot in PRE_COPY fails that migration, and no more"
@@ -37,13 +43,15 @@ REBOOT_WORKS = "the guest boots again where it was, and its card works"
 RELOAD_WORKS = "its driver, reloaded in PRE_COPY, finds the card at work"
 NEXT_TRY = "that next migration completes all the same"
 MOVED = "the same boot goes on at the destination, and the card works"
+TOLD = "a process beside QEMU is told of each DMA fault of the card"
+STRAY_WORKS = "the guest runs on, and its card works with its driver reloaded"
 NONFATAL = "a non-fatal PCI error stops the guest in order"
 NONFATAL_WORKS = "after a reset it boots, and its card works"
 FATAL = "a fatal PCI error stops the guest in order"
 FATAL_WORKS = "after that reset, too"
 UNHARMED = "the devices are unharmed"
 PLAN = (END, OPENED, REBOOT_FAILS, REBOOT_WORKS, RELOAD_WORKS, NEXT_TRY, MOVED,
-        NONFATAL, NONFATAL_WORKS, FATAL, FATAL_WORKS, UNHARMED)
+        TOLD, STRAY_WORKS, NONFATAL, NONFATAL_WORKS, FATAL, FATAL_WORKS, UNHARMED)
 
 # What QEMU does about any error of a card is to stop the guest.
 POLICY = "Unrecoverable error detected"
@@ -52,7 +60,7 @@ DEATH = re.compile("kvm run failed|KVM internal error|hardware error|Assertion")
 
 
 class Mishaps(Scenario):
-    ways = (None, GROUP)
+    ways = (None, iommu.GROUP)
 
     def __init__(self, *surroundings):
         super().__init__(*surroundings)
@@ -70,7 +78,7 @@ class Mishaps(Scenario):
         if not self.nic.precopy:
             raise Trouble("this is about PRE_COPY, which the device lacks")
         build_initrd(self.path("guest.initrd"), self.nic.guest_modules,
-                     [find_program(name) for name in ("tap", "registers")],
+                     [find_program(name) for name in ("tap", "registers", "stray")],
                      OBEY)
 
     def boot(self):
@@ -159,15 +167,19 @@ class Mishaps(Scenario):
         self.claim(REBOOT_WORKS, self.guest.status() == "running",
                    self.must_work())
         self.hold_in_precopy()
-        self.progress.say("having the guest reload its driver")
-        self.guest.type_line("reload")
-        self.guest.must_say(self.progress, RELOADED, "the guest to do so",
-                            PATIENCE)
-        how = self.must_work()
+        how = self.reload()
         status = self.migration()["status"]
         self.claim(RELOAD_WORKS, status == "active",
                    f"{how}; the migration is {status}")
         self.let_go(destination)
+
+    def reload(self):
+        self.progress.say("having the guest reload its driver")
+        times = self.guest.console().count(RELOADED) + 1
+        self.guest.type_line("reload")
+        self.guest.must_say(self.progress, RELOADED, "the guest to do so",
+                            PATIENCE, times)
+        return self.must_work()
 
     def let_go(self, destination):
         source, self.guest = self.guest, destination
@@ -190,6 +202,36 @@ class Mishaps(Scenario):
         how = self.must_work()
         self.claim(MOVED, not destination.complaint() and
                    UP not in destination.console(), how)
+
+    def stray(self):
+        """The card's DMA, as a process is told that has the card's file."""
+        file = iommu.device_file(self.nic.ways[1], self.nic.vfs[1])
+        log = self.path("faults.log")
+        with borrowed(self.guest.process.pid, file) as fd:
+            consumer = self.keep(Child("the consumer of the fault ring", [
+                find_program("../fault_consumer"), str(fd)], log, [fd]))
+
+        def faults():
+            consumer.must_live()
+            with open(log) as lines:
+                return lines.read().splitlines()
+
+        self.progress.say("leading the guest's card astray")
+        self.guest.type_line(f"stray {NOWHERE:#x}")
+        self.guest.must_say(self.progress, STRAYED, "the guest to do so",
+                            PATIENCE)
+        self.progress.wait("the fault to be told", faults, PATIENCE, [log])
+        how = self.reload()
+        # It reads descriptors, of whose ring the driver still thinks that it
+        # is long, and writes to them that it has.
+        told = collections.Counter(faults())
+        due = re.compile(rf"{self.nic.vfs[1]}: (read of {NOWHERE >> 16:#x}\w{{4}}"
+                         rf", reason 6|write to {NOWHERE >> 16:#x}\w{{4}}, reason 5)")
+        self.claim(TOLD, all(map(due.fullmatch, told)), "; ".join(
+            f"{line} ({times} times)" for line, times in told.items()))
+        self.claim(STRAY_WORKS, self.guest.status() == "running", how)
+        # The device is not closed as long as anybody has its file.
+        consumer.kill()
 
     def registers(self):
         """(read, ones): what the guest said last of its card's registers."""
@@ -262,6 +304,7 @@ class Mishaps(Scenario):
         self.boot()
         self.reboot_in_precopy()
         self.reload_in_precopy()
+        self.stray()
         self.befall(lambda: self.inject(aer.NONFATAL), NONFATAL,
                     NONFATAL_WORKS)
         self.befall(lambda: self.inject_unnoticed(aer.FATAL), FATAL,
