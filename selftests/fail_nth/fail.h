@@ -6,6 +6,7 @@
 #ifndef SELFTESTS_FAIL_NTH_FAIL_H
 #define SELFTESTS_FAIL_NTH_FAIL_H
 
+#include "lib/faults.h"
 #include "lib/igbvf.h"
 #include "lib/lab.h"
 
@@ -31,6 +32,7 @@ struct fail {
 	struct mig_stream data;		/* read, or to be written */
 	int eventfd[NR_EVENTFDS];
 	void *map;
+	struct faults faults;
 	struct mig_stream result;	/* whatever a path has to show */
 };
 
@@ -108,6 +110,7 @@ extern const struct path long_write_paths[];
 extern const struct path region_paths[];
 extern const struct path first_region_paths[];
 extern const struct path fault_paths[];
+extern const struct path ring_paths[];
 extern const struct path bind_paths[];
 extern const struct path unbind_paths[];
 

@@ -81,5 +81,7 @@ const struct path irq_paths[] = {
 	  .least = 1 },
 	{ .name = "recovered", .index = VFIO_PCI_NUM_IRQS + 1, IRQS,
 	  .least = 1 },
+	{ .name = "DMA fault", .index = VFIO_PCI_NUM_IRQS + 2, IRQS,
+	  .least = 1 },
 	{}
 };

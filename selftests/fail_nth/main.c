@@ -167,6 +167,7 @@ FIXTURE_SETUP(fail_nth)
 FIXTURE_TEARDOWN(fail_nth)
 {
 	close_data_fds(&self->fail);
+	faults_unmap(&self->fail.faults);
 	igbvf_close(&self->fail.vf);
 	lab_close(&self->fail.lab);
 }
@@ -303,6 +304,13 @@ TEST_F(fail_nth, faults_in_error)
 	EXPECT_STATE(fail->dev, VFIO_DEVICE_STATE_ERROR);
 	sweep_faults(_metadata, fail, ~0U);
 	ASSERT_EQ(0, vfio_reset(fail->dev));
+}
+
+TEST_F(fail_nth, ring)
+{
+	if (lab_load("pretend_fault"))
+		SKIP(return, "pretend_fault.ko is not to be had");
+	sweep_all(_metadata, &self->fail, ring_paths);
 }
 
 FIXTURE(binding) {

@@ -20,7 +20,7 @@ static void *map(struct vfio_dev *dev, __u64 offset, size_t size, int prot)
 	return mem == MAP_FAILED ? NULL : mem;
 }
 
-static int map_parts(struct faults *faults, struct vfio_dev *dev)
+int faults_map(struct faults *faults, struct vfio_dev *dev)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct vfio_mig_ext ext;
@@ -50,7 +50,7 @@ int faults_open(struct faults *faults, struct vfio_dev *dev)
 	faults->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (faults->event < 0)
 		return -errno;
-	ret = map_parts(faults, dev);
+	ret = faults_map(faults, dev);
 	if (!ret)
 		ret = vfio_irq_set_eventfds(dev, faults->header->irq_fault, 1,
 					    &faults->event);

@@ -15,6 +15,9 @@ struct faults {
 };
 
 int faults_open(struct faults *faults, struct vfio_dev *dev);
+
+/* The ring alone, without the eventfd; where it fails, parts of it may be mapped */
+int faults_map(struct faults *faults, struct vfio_dev *dev);
 void faults_unmap(struct faults *faults);
 void faults_close(struct faults *faults);
 
