@@ -97,4 +97,4 @@ help:
 	@echo '               makes random calls on a function, from several threads, for so many seconds; SEED=N has them'
 	@echo '               made again'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
-	@echo 'make bench     measures what a migration costs above its register accesses, and each arc'
+	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a migration costs above what it cannot do without.
+ * What a migration costs above what it cannot do without, and what a DMA fault costs.
  *
  * VF 0 is saved and VF 1 loaded, both through igb_vfio_pci. The floor is what
  * the device and the PF take by themselves: the register accesses that the
@@ -72,11 +72,13 @@ int main(int argc, char **argv)
 	bench_arcs("arc", &lab.vf[SOURCE], &plain);
 	if (argc > 1)
 		bench_other(argv[1], &plain);
+	bench_ring(&lab.vf[SOURCE], lab.vf[PLAIN].bdf);
 	printf("\nmedians of %u rounds\n", PHASE_ROUNDS);
 
 	igbvf_close(&plain);
 	igbvf_close(&guest);
 	lab_close(&lab);
 	check(lab_bind(PLAIN, DRIVER), "binding the VF back");
+	bench_interrupt();
 	return 0;
 }

@@ -8,5 +8,7 @@
 void bench_migration(struct vfio_dev *source, struct vfio_dev *peer,
 		     struct igbvf *plain);
 void bench_arcs(const char *title, struct vfio_dev *dev, struct igbvf *plain);
+void bench_ring(struct vfio_dev *dev, const char *plain);
+void bench_interrupt(void);
 
 #endif

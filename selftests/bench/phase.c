@@ -37,10 +37,10 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v)
+double median(double *v, unsigned int nr)
 {
-	qsort(v, PHASE_ROUNDS, sizeof(*v), compare);
-	return v[PHASE_ROUNDS / 2];
+	qsort(v, nr, sizeof(*v), compare);
+	return v[nr / 2];
 }
 
 void phase_heading(const char *title)
@@ -51,7 +51,10 @@ void phase_heading(const char *title)
 
 struct ratio phase_report(struct phase *phase)
 {
-	struct ratio ratio = { median(phase->ours), median(phase->floor) };
+	struct ratio ratio = {
+		median(phase->ours, PHASE_ROUNDS),
+		median(phase->floor, PHASE_ROUNDS),
+	};
 
 	printf("%-30s %9u %8u %9.0f", phase->name, phase->record.nr,
 	       phase->record.answers, ratio.ours);

@@ -20,6 +20,7 @@ struct ratio {
 };
 
 double now_us(void);
+double median(double *v, unsigned int nr);
 void check(int ret, const char *what);
 void phase_play(struct phase *phase, unsigned int round, struct igbvf *plain);
 void phase_heading(const char *title);
