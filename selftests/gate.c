@@ -329,11 +329,12 @@ TEST_F(gate, mapping_that_moves)
 /* The pages of a mapping cannot be exchanged for the trapped one */
 TEST_F(gate, mapping_does_not_change_its_pages)
 {
+	size_t size = self->bar.areas[0].size;
 	__u32 val;
 	void *map;
 
 	ASSERT_EQ(0, vfio_region_mmap(self->dev, VFIO_PCI_BAR0_REGION_INDEX,
-				      0x1000, 0x3000, &map));
+				      self->bar.areas[0].offset, size, &map));
 	EXPECT_EQ(-1, remap_file_pages(map, 0x1000, 0,
 				       self->bar.offset / 0x1000, 0))
 		TH_LOG("the mailbox page can be mapped by remap_file_pages()");
@@ -342,7 +343,7 @@ TEST_F(gate, mapping_does_not_change_its_pages)
 		GO(self->dev, VFIO_DEVICE_STATE_STOP);
 		EXPECT_EQ(-EFAULT, mapped_read(map, &val));
 	}
-	munmap(map, 0x3000);
+	munmap(map, size);
 }
 
 /* A mapping made while the device is stopped waits for it to run */

@@ -13,13 +13,17 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* Page 0 has the mailbox and the counters, and is trapped. */
+static const struct vfio_mig_areas igb_vf_mmap = {
+	.nr = 1,
+	.area = { { .offset = 0x1000, .size = IGB_VF_BAR0_SIZE - 0x1000 } },
+};
+
 VISIBLE_IF_KUNIT const struct vfio_mig_ops igb_vf_mig_ops = {
 	.owner = THIS_MODULE,
 	.format = &igb_vf_format,
 	.gated_bar = 0,
-	/* Page 0 has the mailbox and the counters, and is trapped. */
-	.mmap_offset = 0x1000,
-	.mmap_size = IGB_VF_BAR0_SIZE - 0x1000,
+	.mmap = &igb_vf_mmap,
 	.quiesce = igb_vf_quiesce,
 	.unquiesce = igb_vf_unquiesce,
 	.stop = igb_vf_stop,

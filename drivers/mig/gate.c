@@ -14,7 +14,9 @@
 #include <kunit/visibility.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/overflow.h>
 #include <linux/pm_runtime.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "mig.h"
@@ -229,15 +231,25 @@ static const struct vm_operations_struct gate_vm_ops = {
 	.fault = gate_fault,
 };
 
-/* Whether all of @vma is in the part of the gated BAR that is not trapped. */
+static bool is_inside(const struct vfio_region_sparse_mmap_area *area, u64 start,
+		      u64 size)
+{
+	return start >= area->offset && size <= area->size &&
+	       start - area->offset <= area->size - size;
+}
+
+/* Whether all of @vma is in a part of the gated BAR that is not trapped. */
 VISIBLE_IF_KUNIT
-bool vfio_mig_may_map(const struct vfio_mig_ops *ops, const struct vm_area_struct *vma)
+bool vfio_mig_may_map(const struct vfio_mig_areas *mmap,
+		      const struct vm_area_struct *vma)
 {
 	u64 start = ((u64)vma->vm_pgoff << PAGE_SHIFT) & VFIO_PCI_OFFSET_MASK;
-	u64 size = vma->vm_end - vma->vm_start;
+	unsigned int i;
 
-	return start >= ops->mmap_offset && size <= ops->mmap_size &&
-	       start - ops->mmap_offset <= ops->mmap_size - size;
+	for (i = 0; i < mmap->nr; i++)
+		if (is_inside(&mmap->area[i], start, vma->vm_end - vma->vm_start))
+			return true;
+	return false;
 }
 EXPORT_SYMBOL_IF_KUNIT(vfio_mig_may_map);
 
@@ -258,7 +270,7 @@ int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	int ret;
 
 	if (mdev->ops && index == mdev->ops->gated_bar &&
-	    !vfio_mig_may_map(mdev->ops, vma))
+	    !vfio_mig_may_map(mdev->ops->mmap, vma))
 		return -EINVAL;
 	ret = vfio_pci_core_mmap(vdev, vma);
 	if (ret || index >= VFIO_PCI_ROM_REGION_INDEX)
@@ -474,7 +486,9 @@ int vfio_mig_region_caps(struct vfio_mig_device *mdev,
 			 struct vfio_region_info *info,
 			 struct vfio_info_cap *caps)
 {
-	DEFINE_RAW_FLEX(struct vfio_region_info_cap_sparse_mmap, sparse, areas, 1);
+	const struct vfio_mig_areas *mmap = mdev->ops->mmap;
+	struct vfio_region_info_cap_sparse_mmap *sparse;
+	int ret;
 
 	info->offset = gated_start(mdev);
 	info->size = gated_size(mdev);
@@ -483,11 +497,15 @@ int vfio_mig_region_caps(struct vfio_mig_device *mdev,
 		return 0;
 
 	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	sparse = kzalloc(struct_size(sparse, areas, mmap->nr), GFP_KERNEL);
+	if (!sparse)
+		return -ENOMEM;
 	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
 	sparse->header.version = 1;
-	sparse->nr_areas = 1;
-	sparse->areas[0].offset = mdev->ops->mmap_offset;
-	sparse->areas[0].size = mdev->ops->mmap_size;
-	return vfio_info_add_capability(caps, &sparse->header,
-					struct_size(sparse, areas, 1));
+	sparse->nr_areas = mmap->nr;
+	memcpy(sparse->areas, mmap->area, array_size(mmap->nr, sizeof(*mmap->area)));
+	ret = vfio_info_add_capability(caps, &sparse->header,
+				       struct_size(sparse, areas, mmap->nr));
+	kfree(sparse);
+	return ret;
 }

@@ -152,7 +152,8 @@ int vfio_mig_region_caps(struct vfio_mig_device *mdev,
 			 struct vfio_region_info *info,
 			 struct vfio_info_cap *caps);
 #if IS_ENABLED(CONFIG_KUNIT)
-bool vfio_mig_may_map(const struct vfio_mig_ops *ops, const struct vm_area_struct *vma);
+bool vfio_mig_may_map(const struct vfio_mig_areas *mmap,
+		      const struct vm_area_struct *vma);
 #endif
 
 #endif /* _VFIO_PCI_MIG_MIG_H */

@@ -21,6 +21,16 @@ struct vfio_mig_device;
 struct vfio_mig_file;
 
 /**
+ * struct vfio_mig_areas - parts of a BAR
+ * @nr: how many
+ * @area: each of them, in bytes, page aligned; no two are next to each other
+ */
+struct vfio_mig_areas {
+	unsigned int nr;
+	struct vfio_region_sparse_mmap_area area[];
+};
+
+/**
  * struct vfio_mig_ops - what a device half does for the migration FSM
  *
  * The ops are called with the state lock and the trap lock held, and with the
@@ -35,9 +45,7 @@ struct vfio_mig_file;
  * @format: the streams of this kind of device
  * @gated_bar: the BAR with the registers: user access to it is what the gate
  *	lets through
- * @mmap_offset: offset in bytes of the part of @gated_bar that users may mmap;
- *	page aligned. The rest is trapped
- * @mmap_size: bytes of that part; page aligned
+ * @mmap: the parts of @gated_bar that users may mmap. The rest is trapped
  * @quiesce: into RUNNING_P2P or PRE_COPY_P2P: stop and drain DMA
  * @unquiesce: out of them: DMA goes on, doorbells rung meanwhile take effect
  * @stop: into STOP or STOP_COPY: mask interrupts, keep pending ones. User access
@@ -61,8 +69,7 @@ struct vfio_mig_ops {
 	struct module *owner;
 	const struct vfio_mig_stream_format *format;
 	unsigned int gated_bar;
-	u32 mmap_offset;
-	u32 mmap_size;
+	const struct vfio_mig_areas *mmap;
 
 	int (*quiesce)(struct vfio_mig_device *mdev);
 	int (*unquiesce)(struct vfio_mig_device *mdev);

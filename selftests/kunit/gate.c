@@ -260,16 +260,16 @@ static void blocked(struct kunit *test)
 
 static bool may_map(unsigned long pgoff, unsigned long nr, u32 first_page, u32 pages)
 {
-	const struct vfio_mig_ops ops = {
-		.mmap_offset = first_page << PAGE_SHIFT,
-		.mmap_size = pages << PAGE_SHIFT,
-	};
+	DEFINE_RAW_FLEX(struct vfio_mig_areas, mmap, area, 1);
 	struct vm_area_struct vma = {
 		.vm_pgoff = pgoff,
 		.vm_end = nr << PAGE_SHIFT,
 	};
 
-	return vfio_mig_may_map(&ops, &vma);
+	mmap->nr = 1;
+	mmap->area[0].offset = first_page << PAGE_SHIFT;
+	mmap->area[0].size = pages << PAGE_SHIFT;
+	return vfio_mig_may_map(mmap, &vma);
 }
 
 static void try_map(struct kunit *test, unsigned int start, unsigned int nr,

@@ -101,12 +101,16 @@ static void access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool writ
 	half->nr_accesses++;
 }
 
+static const struct vfio_mig_areas mmap_areas = {
+	.nr = 1,
+	.area = { { .offset = 0, .size = PAGE_SIZE } },
+};
+
 static const struct vfio_mig_ops ops = {
 	.owner = THIS_MODULE,
 	.format = &format,
 	.gated_bar = 2,
-	.mmap_offset = 0,
-	.mmap_size = PAGE_SIZE,
+	.mmap = &mmap_areas,
 	.quiesce = quiesce,
 	.unquiesce = unquiesce,
 	.stop = stop,

@@ -44,12 +44,16 @@ static void no_access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool w
 		*val = readl(mdev->io + offset);
 }
 
+static const struct vfio_mig_areas pretend_mmap = {
+	.nr = 1,
+	.area = { { .offset = 0, .size = PAGE_SIZE } },
+};
+
 static const struct vfio_mig_ops mig_ops = {
 	.owner = THIS_MODULE,
 	.format = &format,
 	.gated_bar = 0,
-	.mmap_offset = 0,
-	.mmap_size = PAGE_SIZE,
+	.mmap = &pretend_mmap,
 	.quiesce = no_arc,
 	.unquiesce = no_arc,
 	.stop = no_arc,
