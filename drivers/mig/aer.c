@@ -267,6 +267,7 @@ const struct pci_error_handlers vfio_mig_err_handlers = {
 	.error_detected = error_detected,
 	.mmio_enabled = mmio_enabled,
 	.slot_reset = slot_reset,
+	.reset_prepare = vfio_mig_reset_prepare,
 	.reset_done = vfio_mig_reset_done,
 	.resume = resume,
 };

@@ -34,6 +34,7 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 		return ret;
 	vfio_mig_lock_init(&mdev->lock);
 	vfio_mig_gate_init(mdev);
+	vfio_mig_log_init(mdev);
 	spin_lock_init(&mdev->irq_lock);
 	spin_lock_init(&mdev->error_lock);
 	init_waitqueue_head(&mdev->recovery_end);
@@ -53,6 +54,7 @@ void vfio_mig_release_dev(struct vfio_device *vdev)
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
 	vfio_mig_faults_destroy(mdev);
+	vfio_mig_log_destroy(mdev);
 	vfio_mig_gate_destroy(mdev);
 	vfio_mig_lock_destroy(&mdev->lock);
 	vfio_pci_core_release_dev(vdev);
@@ -209,6 +211,7 @@ void vfio_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_mig_device *mdev = vfio_mig_from_core(vdev);
 
+	vfio_mig_log_close(mdev);
 	set_closed(mdev);
 	vfio_mig_release_irqs(mdev);
 	vfio_mig_hot_reset_close(mdev);

@@ -163,6 +163,8 @@ void vfio_mig_block(struct vfio_mig_device *mdev)
 	zap_all_bars(mdev);
 	up_write(&gate->lock);
 	drain_accesses(mdev);
+	/* What the device has done since the last look at it cannot be found out. */
+	vfio_mig_dirty_all(mdev);
 }
 
 /**
@@ -231,6 +233,11 @@ static const struct vm_operations_struct gate_vm_ops = {
 	.fault = gate_fault,
 };
 
+static const struct vfio_mig_areas *mmap_areas(struct vfio_mig_device *mdev)
+{
+	return mdev->log.ops ? mdev->log.mmap : mdev->ops->mmap;
+}
+
 static bool is_inside(const struct vfio_region_sparse_mmap_area *area, u64 start,
 		      u64 size)
 {
@@ -270,7 +277,7 @@ int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	int ret;
 
 	if (mdev->ops && index == mdev->ops->gated_bar &&
-	    !vfio_mig_may_map(mdev->ops->mmap, vma))
+	    !vfio_mig_may_map(mmap_areas(mdev), vma))
 		return -EINVAL;
 	ret = vfio_pci_core_mmap(vdev, vma);
 	if (ret || index >= VFIO_PCI_ROM_REGION_INDEX)
@@ -287,23 +294,50 @@ static bool is_open(struct vfio_mig_device *mdev)
 	return view_of(mdev, mdev->ops->gated_bar) == VFIO_MIG_OPEN;
 }
 
-static bool try_access(struct vfio_mig_device *mdev, u32 offset, u32 *val,
-		       bool write)
+/**
+ * vfio_mig_enter() - begin an access of the user's to the registers
+ * @mdev: the device
+ *
+ * Context: may sleep; takes memory_lock for read and the trap lock.
+ * Return: true where vfio_mig_leave() has to follow; false where the gate is closed.
+ */
+bool vfio_mig_enter(struct vfio_mig_device *mdev)
 {
-	bool ok;
-
 	/* An arc may wait for the device under these locks: do not wait for it. */
 	if (!is_open(mdev))
 		return false;
 
 	down_read(&mdev->core.memory_lock);
 	mutex_lock(&mdev->trap_lock);
-	ok = is_open(mdev) && !vfio_mig_asleep(mdev);
-	if (ok)
-		mdev->ops->access(mdev, offset, val, write);
+	if (is_open(mdev) && !vfio_mig_asleep(mdev))
+		return true;
+	vfio_mig_leave(mdev);
+	return false;
+}
+
+/**
+ * vfio_mig_leave() - end what vfio_mig_enter() has begun
+ * @mdev: the device
+ *
+ * Context: any that may sleep.
+ */
+void vfio_mig_leave(struct vfio_mig_device *mdev)
+{
 	mutex_unlock(&mdev->trap_lock);
 	up_read(&mdev->core.memory_lock);
-	return ok;
+}
+
+static bool try_access(struct vfio_mig_device *mdev, u32 offset, u32 *val,
+		       bool write)
+{
+	/* One that finds the log off a moment too early is one it does not know of. */
+	if (write && READ_ONCE(mdev->log.on) && mdev->log.ops->is_doorbell(offset))
+		return vfio_mig_log_write(mdev, offset, *val);
+	if (!vfio_mig_enter(mdev))
+		return false;
+	mdev->ops->access(mdev, offset, val, write);
+	vfio_mig_leave(mdev);
+	return true;
 }
 
 /* One access to the register at @offset, as the state of the device has it. */
@@ -486,7 +520,7 @@ int vfio_mig_region_caps(struct vfio_mig_device *mdev,
 			 struct vfio_region_info *info,
 			 struct vfio_info_cap *caps)
 {
-	const struct vfio_mig_areas *mmap = mdev->ops->mmap;
+	const struct vfio_mig_areas *mmap = mmap_areas(mdev);
 	struct vfio_region_info_cap_sparse_mmap *sparse;
 	int ret;
 

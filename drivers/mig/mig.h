@@ -7,6 +7,8 @@
 #include <linux/unaligned.h>
 #include <linux/vfio_pci_mig.h>
 
+#include "dirty_set.h"
+
 /* With the device in these states, or suspended, registers read as all ones. */
 static inline bool vfio_mig_asleep(struct vfio_mig_device *mdev)
 {
@@ -50,6 +52,7 @@ void vfio_mig_unlock(struct vfio_mig_device *mdev);
 bool vfio_mig_take_reset(struct vfio_mig_device *mdev);
 void vfio_mig_do_reset(struct vfio_mig_device *mdev);
 void vfio_mig_reset_device(struct vfio_mig_device *mdev);
+void vfio_mig_reset_prepare(struct pci_dev *pdev);
 void vfio_mig_reset_done(struct pci_dev *pdev);
 void vfio_mig_error_came(struct vfio_mig_device *mdev);
 
@@ -139,7 +142,20 @@ long vfio_mig_get_irq_info(struct vfio_mig_device *mdev,
 long vfio_mig_set_irqs(struct vfio_mig_device *mdev,
 		       struct vfio_irq_set __user *arg);
 
+/* dma_log.c */
+void vfio_mig_log_init(struct vfio_mig_device *mdev);
+void vfio_mig_log_destroy(struct vfio_mig_device *mdev);
+void vfio_mig_log_close(struct vfio_mig_device *mdev);
+void vfio_mig_log_last_look(struct vfio_mig_device *mdev);
+bool vfio_mig_log_write(struct vfio_mig_device *mdev, u32 offset, u32 val);
+
+/* dma_read.c */
+int vfio_mig_dma_read(struct vfio_mig_device *mdev, u64 iova, void *buf, size_t len);
+const char *vfio_mig_dma_hint(struct vfio_mig_device *mdev);
+
 /* gate.c */
+bool vfio_mig_enter(struct vfio_mig_device *mdev);
+void vfio_mig_leave(struct vfio_mig_device *mdev);
 void vfio_mig_gate_init(struct vfio_mig_device *mdev);
 void vfio_mig_gate_destroy(struct vfio_mig_device *mdev);
 int vfio_mig_gate_get_ones(struct vfio_mig_device *mdev);

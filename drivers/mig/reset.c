@@ -156,6 +156,22 @@ void vfio_mig_reset_device(struct vfio_mig_device *mdev)
 }
 
 /**
+ * vfio_mig_reset_prepare() - the reset_prepare callback of the PCI error handlers
+ * @pdev: the device, whose drvdata is the vfio_pci_core_device
+ *
+ * Context: as vfio_mig_reset_done().
+ */
+void vfio_mig_reset_prepare(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+	struct vfio_mig_device *mdev = vfio_mig_from_core(&core->vdev);
+
+	mutex_lock(&mdev->trap_lock);
+	vfio_mig_log_last_look(mdev);
+	mutex_unlock(&mdev->trap_lock);
+}
+
+/**
  * vfio_mig_reset_done() - the reset_done callback of the PCI error handlers
  * @pdev: the device, whose drvdata is the vfio_pci_core_device
  *

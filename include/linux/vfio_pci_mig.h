@@ -9,6 +9,7 @@
 #include <linux/irq_work.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
+#include <linux/rbtree_types.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
@@ -84,6 +85,119 @@ struct vfio_mig_ops {
 	void (*reset)(struct vfio_mig_device *mdev);
 	void (*access)(struct vfio_mig_device *mdev, u32 offset, u32 *val,
 		       bool write);
+};
+
+/**
+ * struct vfio_mig_fetch - descriptors that have to be read from the user's memory
+ * @part: where they are; the second part, of a ring's beginning, may be empty
+ * @part.iova: where it begins
+ * @part.len: bytes
+ * @ring: the ring that they are in
+ * @first: the device half's: the first of them
+ * @count: the device half's: how many
+ * @seq: the device half's: to tell by whether the ring is still what it was
+ */
+struct vfio_mig_fetch {
+	struct {
+		u64 iova;
+		u32 len;
+	} part[2];
+	unsigned int ring;
+	u32 first;
+	u32 count;
+	unsigned int seq;
+};
+
+/**
+ * struct vfio_mig_log_ops - what a device half does for the DMA log
+ *
+ * All but @is_doorbell are called with the trap lock held, and with the core's
+ * memory_lock held unless stated otherwise; they may sleep. The device half calls
+ * vfio_mig_dirty() for what the device may have written, whenever it finds out, and
+ * vfio_mig_dirty_all() where it cannot tell.
+ *
+ * @nr_rings: rings of descriptors that say what the device may write
+ * @is_doorbell: is @offset a register whose write hands descriptors over?
+ * @post: the user is about to write @val to such a register. Says which descriptors
+ *	the device gets by it, or returns false where there are none
+ * @sync: says which descriptors the device has in @fetch->ring, or returns false
+ *	where that is known, or where it has none
+ * @take: @data is what @fetch asked for, in one piece, or NULL where it could not be
+ *	read. Returns -EAGAIN where the ring is not what @fetch was made for any more
+ * @look: put into the log all that the device has written by now. -EIO where it does
+ *	not answer. Also called before a reset, without memory_lock if that is not VFIO's
+ * @end: the log has ended: forget what was kept for it. Comes without memory_lock
+ */
+struct vfio_mig_log_ops {
+	unsigned int nr_rings;
+
+	bool (*is_doorbell)(u32 offset);
+	bool (*post)(struct vfio_mig_device *mdev, u32 offset, u32 val,
+		     struct vfio_mig_fetch *fetch);
+	bool (*sync)(struct vfio_mig_device *mdev, struct vfio_mig_fetch *fetch);
+	int (*take)(struct vfio_mig_device *mdev, const struct vfio_mig_fetch *fetch,
+		    const void *data);
+	int (*look)(struct vfio_mig_device *mdev);
+	void (*end)(struct vfio_mig_device *mdev);
+};
+
+/**
+ * struct vfio_mig_span - pages next to each other
+ * @first: number of the first one
+ * @last: number of the last one
+ */
+struct vfio_mig_span {
+	unsigned long first;
+	unsigned long last;
+};
+
+/**
+ * struct vfio_mig_dirty_set - a set of pages out of some spans
+ * @lock: protects all of it; a leaf
+ * @scope: what pages there are, in order and apart from each other; NULL while there
+ *	is no log
+ * @nr_scope: entries of @scope
+ * @whole: pages that are in the set by being in one of these, in order
+ * @nr_whole: entries of @whole in use
+ * @max_whole: how many there may be
+ * @chunks: bitmaps of further pages in the set, in order
+ * @nr_chunks: how many
+ */
+struct vfio_mig_dirty_set {
+	struct mutex lock;
+	const struct vfio_mig_span *scope;
+	unsigned int nr_scope;
+	struct vfio_mig_span *whole;
+	unsigned int nr_whole;
+	unsigned int max_whole;
+	struct rb_root chunks;
+	unsigned int nr_chunks;
+};
+
+/**
+ * struct vfio_mig_log - the log of the pages that the device writes
+ * @ops: what the device half does for it; NULL where it is not offered
+ * @mmap: in place of that of struct vfio_mig_ops: doorbells have to be trapped
+ * @mutex: serializes all that needs the user's memory; outermost
+ * @on: between START and STOP; changed under @mutex and the trap lock
+ * @scope: what is logged; under @mutex
+ * @dirty: pages that the device may have written since they were last reported
+ * @buf: descriptors that have been read; under @mutex
+ * @buf_size: its bytes
+ * @access: the way to memory, where the device is bound to an iommufd
+ * @attached: @access has the address space that the device has
+ */
+struct vfio_mig_log {
+	const struct vfio_mig_log_ops *ops;
+	const struct vfio_mig_areas *mmap;
+	struct mutex mutex;
+	bool on;
+	struct vfio_mig_span *scope;
+	struct vfio_mig_dirty_set dirty;
+	void *buf;
+	size_t buf_size;
+	struct iommufd_access *access;
+	bool attached;
 };
 
 /**
@@ -196,6 +310,7 @@ struct vfio_mig_faults {
  * @reason: why what is under way failed, in words; under @lock
  * @gate: user access to the registers
  * @trap_lock: serializes trapped accesses with each other and with the arcs
+ * @log: the log of the pages that the device writes
  * @io: the mapped registers, from open_device to close_device
  * @irq_lock: protects @irq; taken in any context; a leaf
  * @irq: the eventfds of our own IRQ indexes
@@ -212,8 +327,9 @@ struct vfio_mig_faults {
  *	be hot reset with this one
  * @naming: how often that may be done
  *
- * Lock order, outermost first: @lock, the gate's lock, core.memory_lock,
- * @trap_lock. The lock of a data_fd is taken under @lock and is a leaf.
+ * Lock order, outermost first: @log.mutex, @lock, the gate's lock, core.memory_lock,
+ * @trap_lock, the lock of @log.dirty. The lock of a data_fd is taken under @lock and is
+ * a leaf.
  */
 struct vfio_mig_device {
 	struct vfio_pci_core_device core;
@@ -230,6 +346,7 @@ struct vfio_mig_device {
 
 	struct vfio_mig_gate gate;
 	struct mutex trap_lock;
+	struct vfio_mig_log log;
 	void __iomem *io;
 
 	spinlock_t irq_lock;
@@ -266,6 +383,25 @@ ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
 int vfio_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 extern const struct pci_error_handlers vfio_mig_err_handlers;
 void vfio_mig_initial_changed(struct vfio_mig_device *mdev);
+
+bool vfio_mig_offer_log(struct vfio_mig_device *mdev,
+			const struct vfio_mig_log_ops *ops,
+			const struct vfio_mig_areas *mmap);
+void vfio_mig_dirty(struct vfio_mig_device *mdev, u64 iova, u64 len);
+void vfio_mig_dirty_all(struct vfio_mig_device *mdev);
+
+#if IS_ENABLED(CONFIG_IOMMUFD)
+int vfio_mig_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
+			  u32 *out_device_id);
+void vfio_mig_unbind_iommufd(struct vfio_device *vdev);
+int vfio_mig_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
+void vfio_mig_detach_ioas(struct vfio_device *vdev);
+#else
+#define vfio_mig_bind_iommufd		vfio_iommufd_physical_bind
+#define vfio_mig_unbind_iommufd		vfio_iommufd_physical_unbind
+#define vfio_mig_attach_ioas		vfio_iommufd_physical_attach_ioas
+#define vfio_mig_detach_ioas		vfio_iommufd_physical_detach_ioas
+#endif
 
 __printf(2, 3)
 void vfio_mig_explain(struct vfio_mig_device *mdev, const char *fmt, ...);

@@ -56,4 +56,11 @@ static inline void __iomem *vfio_mig_iomap(struct vfio_pci_core_device *core,
 #endif
 }
 
+/* Since 6.13 the name of a namespace is a string. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define VFIO_MIG_IMPORT_IOMMUFD	MODULE_IMPORT_NS(IOMMUFD)
+#else
+#define VFIO_MIG_IMPORT_IOMMUFD	MODULE_IMPORT_NS("IOMMUFD")
+#endif
+
 #endif /* _LINUX_VFIO_PCI_MIG_COMPAT_H */
