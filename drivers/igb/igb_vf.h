@@ -27,6 +27,56 @@ struct igb_vf_mbx {
 };
 
 /**
+ * struct igb_vf_slot - the buffers of a receive descriptor
+ * @packet: address of the packet's
+ * @header: address of the header's
+ */
+struct igb_vf_slot {
+	u64 packet;
+	u64 header;
+};
+
+/**
+ * struct igb_vf_rx_log - what the device may write for a receive queue
+ * @known: what is below is right
+ * @lost: it was not, while the device could receive
+ * @seq: changes with all of it but @head
+ * @base: address of the ring
+ * @count: descriptors in it
+ * @head: the first of those that the device was found to have
+ * @tail: the first behind them, as in RDT
+ * @packet_size: bytes of a packet's buffer: the most since the ring is known
+ * @header_size: bytes of a header's, likewise
+ * @slots: the buffers of each descriptor; right from @head to @tail
+ * @room: entries of @slots
+ */
+struct igb_vf_rx_log {
+	bool known;
+	bool lost;
+	unsigned int seq;
+	u64 base;
+	u32 count;
+	u32 head;
+	u32 tail;
+	u32 packet_size;
+	u32 header_size;
+	struct igb_vf_slot *slots;
+	u32 room;
+};
+
+/**
+ * struct igb_vf_tx_ring - what the device may write for a transmit queue
+ * @base: address of the ring
+ * @len: its bytes; 0 where there is none
+ * @wb: TDWBAL and TDWBAH: where the head is written to
+ */
+struct igb_vf_tx_ring {
+	u64 base;
+	u32 len;
+	u64 wb;
+};
+
+/**
  * struct igb_vf - an 82576 virtual function
  * @mig: the migratable device; must stay first
  * @mbx: the mailbox
@@ -39,6 +89,8 @@ struct igb_vf_mbx {
  * @vteicr: vectors that were pending then
  * @pf_forgot: the PF has to be told again before the VF is loaded
  * @raise: vectors to raise once DMA goes on, since they were masked for a while
+ * @rx_log: for the DMA log
+ * @tx_ring: for the DMA log: as of the last look
  *
  * The trap lock protects all that is not constant.
  */
@@ -55,6 +107,9 @@ struct igb_vf {
 	u32 vteicr;
 	u32 raise;
 	bool pf_forgot;
+
+	struct igb_vf_rx_log rx_log[IGB_VF_NR_QUEUES];
+	struct igb_vf_tx_ring tx_ring[IGB_VF_NR_QUEUES];
 };
 
 static inline struct igb_vf *igb_vf_from_mig(struct vfio_mig_device *mdev)
@@ -74,6 +129,11 @@ static inline void igb_vf_write(struct igb_vf *vf, u32 offset, u32 val)
 {
 	trace_igb_vf_mmio_write(&vf->mig.core.pdev->dev, offset, val);
 	writel(val, vf->mig.io + offset);
+}
+
+static inline u64 igb_vf_read_pair(struct igb_vf *vf, u32 low, u32 high)
+{
+	return igb_vf_read(vf, low) | (u64)igb_vf_read(vf, high) << 32;
 }
 
 /* main.c */
@@ -107,6 +167,27 @@ int igb_vf_load_initial(struct vfio_mig_device *mdev,
 int igb_vf_load_final(struct vfio_mig_device *mdev,
 		      const struct vfio_mig_reader *r, const void *stream);
 void igb_vf_reset(struct vfio_mig_device *mdev);
+
+/* rx_log.c */
+bool igb_vf_log_is_doorbell(u32 offset);
+bool igb_vf_log_post(struct vfio_mig_device *mdev, u32 offset, u32 val,
+		     struct vfio_mig_fetch *fetch);
+bool igb_vf_log_sync(struct vfio_mig_device *mdev, struct vfio_mig_fetch *fetch);
+int igb_vf_log_take(struct vfio_mig_device *mdev, const struct vfio_mig_fetch *fetch,
+		    const void *data);
+void igb_vf_rx_log_on(struct igb_vf *vf, unsigned int q);
+void igb_vf_rx_log_changed(struct igb_vf *vf, unsigned int q);
+void igb_vf_rx_log_guest_writes(struct igb_vf *vf, u32 offset, u32 val);
+void igb_vf_rx_log_stopped(struct igb_vf *vf);
+void igb_vf_rx_log_forget(struct igb_vf *vf);
+int igb_vf_rx_log_look(struct igb_vf *vf, unsigned int q);
+void igb_vf_rx_log_end(struct igb_vf *vf);
+
+/* dma_log.c */
+int igb_vf_log_tx_look(struct igb_vf *vf);
+int igb_vf_log_look(struct vfio_mig_device *mdev);
+void igb_vf_log_end(struct vfio_mig_device *mdev);
+void igb_vf_log_guest_writes(struct igb_vf *vf, u32 offset, u32 val);
 
 /* probe.c */
 int igb_vf_probe_device(struct igb_vf *vf);

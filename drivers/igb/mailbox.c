@@ -118,6 +118,8 @@ static void guest_writes(struct igb_vf *vf, u32 offset, u32 val)
 	/* A guest need not look at an answer before it writes over it. */
 	if (vf->mbx.pending && is_mailbox(offset))
 		look_at_mailbox(vf);
+	if (vf->mig.log.on)
+		igb_vf_log_guest_writes(vf, offset, val);
 
 	switch (offset) {
 	case V2PMAILBOX:

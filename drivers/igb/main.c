@@ -13,6 +13,15 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* Both count for VFs that are bound from then on. */
+static bool dma_log = true;
+module_param(dma_log, bool, 0644);
+MODULE_PARM_DESC(dma_log, "Offer a log of the pages that the device writes, for which the registers of the receive queues are trapped (default on)");
+
+static bool dma_log_trap_tx;
+module_param(dma_log_trap_tx, bool, 0644);
+MODULE_PARM_DESC(dma_log_trap_tx, "Trap the registers of the transmit queues as well: for a guest that gives a queue new rings without a reset (default off)");
+
 /* Page 0 has the mailbox and the counters, and is trapped. */
 static const struct vfio_mig_areas igb_vf_mmap = {
 	.nr = 1,
@@ -37,6 +46,31 @@ VISIBLE_IF_KUNIT const struct vfio_mig_ops igb_vf_mig_ops = {
 };
 EXPORT_SYMBOL_IF_KUNIT(igb_vf_mig_ops);
 
+/* Page 2 has the receive queues. */
+static const struct vfio_mig_areas igb_vf_log_mmap = {
+	.nr = 2,
+	.area = {
+		{ .offset = 0x1000, .size = 0x1000 },
+		{ .offset = 0x3000, .size = 0x1000 },
+	},
+};
+
+/* Page 3 has the transmit queues. */
+static const struct vfio_mig_areas igb_vf_trap_tx_mmap = {
+	.nr = 1,
+	.area = { { .offset = 0x1000, .size = 0x1000 } },
+};
+
+static const struct vfio_mig_log_ops igb_vf_log_ops = {
+	.nr_rings = IGB_VF_NR_QUEUES,
+	.is_doorbell = igb_vf_log_is_doorbell,
+	.post = igb_vf_log_post,
+	.sync = igb_vf_log_sync,
+	.take = igb_vf_log_take,
+	.look = igb_vf_log_look,
+	.end = igb_vf_log_end,
+};
+
 static const struct vfio_device_ops igb_vf_ops = {
 	/* VFs that are made of a PF in its hands are bound to a driver of this name. */
 	.name = KBUILD_MODNAME,
@@ -51,10 +85,10 @@ static const struct vfio_device_ops igb_vf_ops = {
 	.mmap = vfio_mig_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
-	.bind_iommufd = vfio_iommufd_physical_bind,
-	.unbind_iommufd = vfio_iommufd_physical_unbind,
-	.attach_ioas = vfio_iommufd_physical_attach_ioas,
-	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+	.bind_iommufd = vfio_mig_bind_iommufd,
+	.unbind_iommufd = vfio_mig_unbind_iommufd,
+	.attach_ioas = vfio_mig_attach_ioas,
+	.detach_ioas = vfio_mig_detach_ioas,
 	VFIO_MIG_COMPAT_REGION_OPS
 	VFIO_MIG_COMPAT_TOKEN_OPS
 };
@@ -88,6 +122,10 @@ static int offer_migration(struct igb_vf *vf)
 		return 0;
 	}
 	vfio_mig_offer(&vf->mig, &igb_vf_mig_ops);
+	if (dma_log)
+		vfio_mig_offer_log(&vf->mig, &igb_vf_log_ops,
+				   dma_log_trap_tx ? &igb_vf_trap_tx_mmap :
+						     &igb_vf_log_mmap);
 	return 0;
 }
 

@@ -64,6 +64,11 @@
 #define RDBAH(n)		(0x2804 + 0x100 * (n))
 #define RDLEN(n)		(0x2808 + 0x100 * (n))
 #define SRRCTL(n)		(0x280c + 0x100 * (n))
+#define  SRRCTL_BSIZEPACKET	GENMASK(6, 0)	/* in KiB */
+#define  SRRCTL_BSIZEHEADER	GENMASK(13, 8)	/* in 64 bytes */
+#define  SRRCTL_DESCTYPE	GENMASK(27, 25)
+/* The legacy format is below it; all others may have a header buffer. */
+#define   SRRCTL_DESCTYPE_ADV_ONE	1
 #define RDH(n)			(0x2810 + 0x100 * (n))
 #define RXCTL(n)		(0x2814 + 0x100 * (n))
 #define RDT(n)			(0x2818 + 0x100 * (n))
@@ -77,6 +82,7 @@
 #define TDT(n)			(0x3818 + 0x100 * (n))
 #define TXDCTL(n)		(0x3828 + 0x100 * (n))
 #define TDWBAL(n)		(0x3838 + 0x100 * (n))
+#define  TDWBAL_ENABLE		BIT(0)
 #define TDWBAH(n)		(0x383c + 0x100 * (n))
 
 /* In RXDCTL and TXDCTL alike. */

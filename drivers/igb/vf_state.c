@@ -26,6 +26,7 @@ void igb_vf_forget(struct igb_vf *vf)
 	vf->mbx.kept = 0;
 	vf->mbx.pending = false;
 	memset(&vf->pf, 0, sizeof(vf->pf));
+	igb_vf_rx_log_forget(vf);
 	vfio_mig_initial_changed(&vf->mig);
 }
 
@@ -66,9 +67,12 @@ static int start_queues(struct igb_vf *vf)
 	unsigned int q;
 	int ret = 0;
 
-	for (q = 0; !ret && q < IGB_VF_NR_QUEUES; q++)
-		if (vf->running.rx & BIT(q))
-			ret = switch_queue(vf, RXDCTL(q), true);
+	for (q = 0; !ret && q < IGB_VF_NR_QUEUES; q++) {
+		if (!(vf->running.rx & BIT(q)))
+			continue;
+		igb_vf_rx_log_on(vf, q);
+		ret = switch_queue(vf, RXDCTL(q), true);
+	}
 	for (q = 0; !ret && q < IGB_VF_NR_QUEUES; q++)
 		if (vf->running.tx & BIT(q))
 			ret = switch_queue(vf, TXDCTL(q), true);
@@ -184,6 +188,7 @@ int igb_vf_stop(struct vfio_mig_device *mdev)
 	if (ret)
 		return ret;
 
+	igb_vf_rx_log_stopped(vf);
 	igb_vf_mbx_settle(vf);
 	vf->vteims = unmasked_vectors(vf);
 	igb_vf_write(vf, VTEIMC, VT_ALL_VECTORS);
@@ -209,11 +214,6 @@ int igb_vf_start(struct vfio_mig_device *mdev)
 	return 0;
 }
 
-static u64 read_pair(struct igb_vf *vf, u32 low, u32 high)
-{
-	return igb_vf_read(vf, low) | (u64)igb_vf_read(vf, high) << 32;
-}
-
 static void write_pair(struct igb_vf *vf, u32 low, u32 high, u64 val)
 {
 	igb_vf_write(vf, low, lower_32_bits(val));
@@ -230,7 +230,7 @@ static __le32 save_xdctl(struct igb_vf *vf, u32 xdctl, bool running)
 
 static void save_rx(struct igb_vf *vf, unsigned int q, struct igb_vf_rx_regs *rx)
 {
-	rx->rdba = cpu_to_le64(read_pair(vf, RDBAL(q), RDBAH(q)));
+	rx->rdba = cpu_to_le64(igb_vf_read_pair(vf, RDBAL(q), RDBAH(q)));
 	rx->rdlen = cpu_to_le32(igb_vf_read(vf, RDLEN(q)));
 	rx->srrctl = cpu_to_le32(igb_vf_read(vf, SRRCTL(q)));
 	rx->rdh = cpu_to_le32(igb_vf_read(vf, RDH(q)));
@@ -241,13 +241,13 @@ static void save_rx(struct igb_vf *vf, unsigned int q, struct igb_vf_rx_regs *rx
 
 static void save_tx(struct igb_vf *vf, unsigned int q, struct igb_vf_tx_regs *tx)
 {
-	tx->tdba = cpu_to_le64(read_pair(vf, TDBAL(q), TDBAH(q)));
+	tx->tdba = cpu_to_le64(igb_vf_read_pair(vf, TDBAL(q), TDBAH(q)));
 	tx->tdlen = cpu_to_le32(igb_vf_read(vf, TDLEN(q)));
 	tx->tdh = cpu_to_le32(igb_vf_read(vf, TDH(q)));
 	tx->tdt = cpu_to_le32(igb_vf_read(vf, TDT(q)));
 	tx->txdctl = save_xdctl(vf, TXDCTL(q), vf->running.tx & BIT(q));
 	tx->txctl = cpu_to_le32(igb_vf_read(vf, TXCTL(q)));
-	tx->tdwba = cpu_to_le64(read_pair(vf, TDWBAL(q), TDWBAH(q)));
+	tx->tdwba = cpu_to_le64(igb_vf_read_pair(vf, TDWBAL(q), TDWBAH(q)));
 }
 
 static void save_regs(struct igb_vf *vf, struct igb_vf_regs *regs)
@@ -320,6 +320,7 @@ static void load_rx(struct igb_vf *vf, unsigned int q,
 {
 	u32 rxdctl = le32_to_cpu(rx->rxdctl);
 
+	igb_vf_rx_log_changed(vf, q);
 	igb_vf_write(vf, RXDCTL(q), rxdctl & ~XDCTL_ENABLE);
 	write_pair(vf, RDBAL(q), RDBAH(q), le64_to_cpu(rx->rdba));
 	igb_vf_write(vf, RDLEN(q), le32_to_cpu(rx->rdlen));
@@ -405,6 +406,9 @@ int igb_vf_load_initial(struct vfio_mig_device *mdev,
 	struct igb_pf_state *pf;
 	int ret;
 
+	/* Of the rings that the VF has had until now this is the last that is seen. */
+	if (mdev->log.on && igb_vf_log_look(mdev))
+		return -EIO;
 	pf = kmalloc(sizeof(*pf), GFP_KERNEL);
 	if (!pf)
 		return -ENOMEM;

@@ -240,3 +240,39 @@ void writel(u32 val, void *addr)
 		model->v2p = V2PMAILBOX_RSTD;
 	}
 }
+
+/* The DMA log, which is off here */
+int igb_vf_log_look(struct vfio_mig_device *mdev)
+{
+	(void)mdev;
+	return 0;
+}
+
+void igb_vf_log_guest_writes(struct igb_vf *vf, u32 offset, u32 val)
+{
+	(void)vf;
+	(void)offset;
+	(void)val;
+}
+
+void igb_vf_rx_log_on(struct igb_vf *vf, unsigned int q)
+{
+	(void)vf;
+	(void)q;
+}
+
+void igb_vf_rx_log_changed(struct igb_vf *vf, unsigned int q)
+{
+	(void)vf;
+	(void)q;
+}
+
+void igb_vf_rx_log_stopped(struct igb_vf *vf)
+{
+	(void)vf;
+}
+
+void igb_vf_rx_log_forget(struct igb_vf *vf)
+{
+	(void)vf;
+}

@@ -38,9 +38,14 @@ struct vfio_pci_core_device {
 	struct pci_dev *pdev;
 };
 
+struct vfio_mig_fetch;
+
 struct vfio_mig_device {
 	struct vfio_pci_core_device core;
 	struct mutex trap_lock;
+	struct {
+		bool on;
+	} log;
 	void *io;
 };
 
