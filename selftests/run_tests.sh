@@ -19,7 +19,7 @@ set -u
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
 tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
-	fault_ring fsm hammer precopy traffic gate lock_order datapath data_fd kunit)
+	fault_ring fsm hammer precopy traffic gate lock_order datapath data_fd dma_log kunit)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)
 passed=0
@@ -58,6 +58,9 @@ find_test()
 		find_cdev
 		repeat FAULT_DOMAIN_OPENINGS 1000
 		;;
+	dma_log)
+		find_log
+		;;
 	mutants)
 		find_cdev
 		repeat MUTANTS_COUNT 100000
@@ -95,6 +98,12 @@ find_cdev()
 	[ ! -e /dev/iommu ] || return 0
 	command+=(-V cdev)
 	remark='1..0 # SKIP cdev: the kernel has no iommufd'
+}
+
+# VFIO cannot report a DMA log in a kernel without what iommufd has for it.
+find_log()
+{
+	[ -e /dev/iommu ] || command=(echo '1..0 # SKIP no DMA log: the kernel has no iommufd')
 }
 
 # Where all is slower, there is less of what is only repeated; and of that each variant does its half.

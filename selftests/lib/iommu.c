@@ -273,6 +273,7 @@ static int join_ioas(struct vfio_iommu *iommu, struct vfio_dev *dev)
 		return dev->fd;
 
 	ret = xioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	dev->id = bind.out_devid;
 	return ret ? ret :
 		     xioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }

@@ -39,6 +39,7 @@ struct vfio_dev {
 	struct vfio_iommu *iommu;
 	char bdf[40];		/* PCI address, or the UUID of an mdev */
 	int group;		/* -1 where it was opened by its own file */
+	__u32 id;		/* that of the iommufd, in that case */
 	int fd;
 	bool region_known[VFIO_MAX_REGIONS];
 	__u64 region_pos[VFIO_MAX_REGIONS];

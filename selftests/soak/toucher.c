@@ -9,11 +9,14 @@
 #include "lib/ext.h"
 #include "soak.h"
 
+/* The page that can be mapped with a DMA log and without */
 #define MAP_OFFSET	0x1000
-#define MAP_SIZE	(IGBVF_BAR0_SIZE - MAP_OFFSET)
+#define MAP_SIZE	IGBVF_PAGE_SIZE
 #define MSIX_BAR	VFIO_PCI_BAR3_REGION_INDEX
 
-/* Registers that a guest may write as it likes, with nothing started by it */
+/* Registers that a guest may write as it likes; the first ones are on that page */
+#define MAPPED		7
+
 static const __u32 harmless[] = {
 	VTEIMS, VTEIMC, VTEIAC, VTEIAM, VTEITR(0), VTEITR(1), VTEITR(2),
 	SRRCTL(0), SRRCTL(1), RXCTL(0), TXCTL(1), RDLEN(0), TDLEN(1),
@@ -33,7 +36,8 @@ static void touch_map(struct toucher *t)
 
 	if (!t->map)
 		return;
-	reg = &t->map[(any_reg(t) - MAP_OFFSET) / sizeof(*t->map)];
+	reg = &t->map[(harmless[roll(&t->dice, MAPPED)] - MAP_OFFSET) /
+		      sizeof(*t->map)];
 	soak_begin(action);
 	session_end(t->session, action,
 		    action == SOAK_MAP_WRITE ? mmio_try_write(reg, val) :
