@@ -31,6 +31,7 @@ PROGRAMS = (
     ("reset", "from_each_state"),
     ("aer", "region", "irq_arguments", "nonfatal", "guest_polls"),
     ("hot_reset", "one_group"),
+    ("dma_log", "frame_by_frame"),
 )
 
 
