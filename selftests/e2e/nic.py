@@ -70,11 +70,19 @@ class VfNic:
         self.found = [[], []]		# what the QEMUs of each end had open
         self.address = HostAddress(self.netdev, HOST_ADDRESS)
 
+    def has_log(self, end):
+        """Whether a QEMU gets more than "everything" from a log of the DMA.
+
+        With an iommufd it makes a page table of its own, and what address
+        space that belongs to no driver can tell.
+        """
+        return self.abilities[end].dma_log and self.ways[end] == iommu.GROUP
+
     def qemu_args(self, end):
         """end: 0 for the source, 1 for the destination."""
         device = (f"vfio-pci,id=nic,host={self.vfs[end]},rombar=0,"
                   "enable-migration=on,migration-events=on")
-        if not self.abilities[end].dma_log:
+        if not self.has_log(end):
             # Without a log, VFIO reports all of the guest's memory as dirty
             # all the time: the migration would never find an end. Let the
             # device's share be sent only once the guest stands still.
