@@ -30,13 +30,6 @@ FIXTURE(dma_log) {
 
 GROUP_AND_CDEV(dma_log);
 
-static bool offers_log(struct vfio_dev *dev)
-{
-	return !vfio_feature(dev, VFIO_DEVICE_FEATURE_PROBE |
-				  VFIO_DEVICE_FEATURE_SET,
-			     VFIO_DEVICE_FEATURE_DMA_LOGGING_START, NULL, 0);
-}
-
 FIXTURE_SETUP(dma_log)
 {
 	self->lab.cdev = variant->cdev;
@@ -44,7 +37,7 @@ FIXTURE_SETUP(dma_log)
 		return;
 	self->dev = &self->lab.vf[0];
 	self->other = &self->lab.vf[1];
-	if (!offers_log(self->dev))
+	if (!dirty_offered(self->dev))
 		SKIP(return, "no DMA log: the kernel has no IOMMUFD_DRIVER");
 	ASSERT_EQ(0, nic_open(&self->nic, self->dev));
 }
@@ -663,7 +656,7 @@ FIXTURE_SETUP(parameters)
 {
 	if (!lab_setup(_metadata, &self->lab, 1, true))
 		return;
-	if (!offers_log(&self->lab.vf[0]))
+	if (!dirty_offered(&self->lab.vf[0]))
 		SKIP(return, "no DMA log: the kernel has no IOMMUFD_DRIVER");
 	snprintf(self->bdf, sizeof(self->bdf), "%s", self->lab.vf[0].bdf);
 	lab_close(&self->lab);
@@ -682,7 +675,7 @@ TEST_F(parameters, no_log)
 {
 	ASSERT_EQ(0, set_parameter(self->bdf, "dma_log", "N"));
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
-	EXPECT_FALSE(offers_log(&self->lab.vf[0]));
+	EXPECT_FALSE(dirty_offered(&self->lab.vf[0]));
 	EXPECT_EQ(-ENOTTY, dirty_start(&self->lab.vf[0], 0, NIC_MEM));
 	ASSERT_EQ(0, igbvf_open(&self->nic.vf, &self->lab.vf[0]));
 	EXPECT_NE(NULL, self->nic.vf.page[2])

@@ -9,6 +9,7 @@
 #include "lib/faults.h"
 #include "lib/igbvf.h"
 #include "lib/lab.h"
+#include "lib/peer.h"
 
 /* A register that reads back what was written, and means nothing with queues off */
 #define SCRATCH		VTEITR(0)
@@ -33,6 +34,8 @@ struct fail {
 	int eventfd[NR_EVENTFDS];
 	void *map;
 	struct faults faults;
+	struct peer peer;
+	__u64 written;			/* pages that a report must have */
 	struct mig_stream result;	/* whatever a path has to show */
 };
 
@@ -111,6 +114,7 @@ extern const struct path region_paths[];
 extern const struct path first_region_paths[];
 extern const struct path fault_paths[];
 extern const struct path ring_paths[];
+extern const struct path dma_log_paths[];
 extern const struct path bind_paths[];
 extern const struct path unbind_paths[];
 

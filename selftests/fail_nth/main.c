@@ -10,6 +10,7 @@
 
 #include "fail.h"
 #include "lib/check.h"
+#include "lib/dirty.h"
 #include "lib/inject.h"
 #include "lib/klog.h"
 #include "lib/sysfs.h"
@@ -311,6 +312,19 @@ TEST_F(fail_nth, ring)
 	if (lab_load("pretend_fault"))
 		SKIP(return, "pretend_fault.ko is not to be had");
 	sweep_all(_metadata, &self->fail, ring_paths);
+}
+
+TEST_F_TIMEOUT(fail_nth, dma_log, 60)
+{
+	static const __u8 mac[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0a };
+	struct fail *fail = &self->fail;
+
+	if (!dirty_offered(fail->dev))
+		SKIP(return, "no DMA log: the kernel has no IOMMUFD_DRIVER");
+	ASSERT_EQ(0, peer_open(&fail->peer, lab_netdev()));
+	ASSERT_EQ(0, igbvf_set_mac(&fail->vf, mac));
+	sweep_all(_metadata, fail, dma_log_paths);
+	peer_close(&fail->peer);
 }
 
 FIXTURE(binding) {

@@ -5,6 +5,13 @@
 
 #include "dirty.h"
 
+bool dirty_offered(struct vfio_dev *dev)
+{
+	return !vfio_feature(dev, VFIO_DEVICE_FEATURE_PROBE |
+				  VFIO_DEVICE_FEATURE_SET,
+			     VFIO_DEVICE_FEATURE_DMA_LOGGING_START, NULL, 0);
+}
+
 int dirty_start(struct vfio_dev *dev, __u64 iova, __u64 length)
 {
 	struct vfio_device_feature_dma_logging_range range = {

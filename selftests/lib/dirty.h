@@ -20,6 +20,7 @@ struct dirty_copy {
 	unsigned long written;	/* of these, pages that had changed */
 };
 
+bool dirty_offered(struct vfio_dev *dev);
 int dirty_start(struct vfio_dev *dev, __u64 iova, __u64 length);
 int dirty_stop(struct vfio_dev *dev);
 int dirty_report(struct vfio_dev *dev, __u64 iova, __u64 length, __u64 page_size,
