@@ -7,7 +7,7 @@
 MAKEFLAGS += --no-print-directory
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
-TIMEOUT	?= 3600
+TIMEOUT	?= $(if $(filter debug,$(KERNEL)),7200,3600)
 kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
 release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
