@@ -13,7 +13,7 @@
 
 #include "lib/check.h"
 #include "lib/faults.h"
-#include "lib/sysfs.h"
+#include "sysfs.h"
 
 #define IOVA	0xdead0000ULL
 #define PAGE	0x1000ULL

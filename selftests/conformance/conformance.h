@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/vfio.h"
+#include "vfio.h"
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof(*(a)))
 

@@ -7,7 +7,7 @@
 
 #include "fail.h"
 #include "lib/klog.h"
-#include "lib/sysfs.h"
+#include "sysfs.h"
 
 #define DRIVER	"/sys/bus/pci/drivers/igb_vfio_pci/"
 

@@ -13,7 +13,7 @@
 #include "lib/dirty.h"
 #include "lib/inject.h"
 #include "lib/klog.h"
-#include "lib/sysfs.h"
+#include "sysfs.h"
 
 #define MAX_NTH	1000
 

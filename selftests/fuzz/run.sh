@@ -30,7 +30,7 @@ describe()
 	case $1 in
 	stream)
 		sources+=(selftests/lib/records.c)
-		includes=(-Iselftests -Iinclude/uapi -Iinclude)
+		includes=(-Iselftests -Itools/lib -Iinclude/uapi -Iinclude)
 		;;
 	mailbox)
 		sources+=("$here/model.c" drivers/igb/mailbox.c drivers/igb/pf_replay.c drivers/igb/vf_state.c)

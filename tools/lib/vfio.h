@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A small userspace library around the VFIO uAPI. Every function that can fail
- * returns 0 (or what it was asked for) or a negative errno, so that a test
- * compares one value.
+ * returns 0 (or what it was asked for) or a negative errno.
  */
-#ifndef SELFTESTS_LIB_VFIO_H
-#define SELFTESTS_LIB_VFIO_H
+#ifndef VFMIG_LIB_VFIO_H
+#define VFMIG_LIB_VFIO_H
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Attributes and links of PCI devices in sysfs, and files that are like them */
-#ifndef SELFTESTS_LIB_SYSFS_H
-#define SELFTESTS_LIB_SYSFS_H
+#ifndef VFMIG_LIB_SYSFS_H
+#define VFMIG_LIB_SYSFS_H
 
 #include <stddef.h>
 
