@@ -141,7 +141,7 @@ static int igb_vf_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	dev_set_drvdata(&pdev->dev, &vf->mig.core);
 	ret = offer_migration(vf);
 	if (!ret)
-		ret = vfio_pci_core_register_device(&vf->mig.core);
+		ret = vfio_mig_register_device(&vf->mig);
 	if (ret)
 		vfio_put_device(&vf->mig.core.vdev);
 	return ret;
@@ -151,7 +151,7 @@ static void igb_vf_pci_remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
-	vfio_pci_core_unregister_device(core);
+	vfio_mig_unregister_device(vfio_mig_from_core(&core->vdev));
 	vfio_put_device(&core->vdev);
 }
 

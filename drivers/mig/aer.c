@@ -52,6 +52,7 @@ static void record(struct vfio_mig_device *mdev, u32 severity, u32 flags)
 	mdev->error = error;
 	vfio_mig_faults_show_error(mdev);
 	spin_unlock(&mdev->error_lock);
+	atomic64_inc(&mdev->stats.errors[severity]);
 }
 
 static void record_flag(struct vfio_mig_device *mdev, u32 flag)

@@ -118,7 +118,8 @@ static int set_opened(struct vfio_mig_device *mdev, unsigned int blocks)
 	}
 	down_read(&mdev->core.memory_lock);
 	mutex_lock(&mdev->trap_lock);
-	mdev->opened = true;
+	WRITE_ONCE(mdev->opened, true);
+	atomic64_inc(&mdev->stats.opens);
 	if (mdev->ops)
 		vfio_mig_reset_device(mdev);
 	mutex_unlock(&mdev->trap_lock);
@@ -192,7 +193,7 @@ static void set_closed(struct vfio_mig_device *mdev)
 		vfio_mig_kill_files(mdev);
 	/* From here on no reset opens the gate. */
 	mutex_lock(&mdev->trap_lock);
-	mdev->opened = false;
+	WRITE_ONCE(mdev->opened, false);
 	mdev->io = NULL;
 	mutex_unlock(&mdev->trap_lock);
 	if (mdev->ops)
@@ -360,6 +361,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_feature);
 
 static int __init vfio_mig_start(void)
 {
+	vfio_mig_debugfs_init();
 	vfio_mig_faults_start();
 	return 0;
 }
@@ -368,6 +370,7 @@ module_init(vfio_mig_start);
 static void __exit vfio_mig_stop(void)
 {
 	vfio_mig_faults_stop();
+	vfio_mig_debugfs_exit();
 }
 module_exit(vfio_mig_stop);
 

@@ -22,6 +22,18 @@ static const char * const state_names[] = {
 };
 
 /**
+ * vfio_mig_state_name() - the name of a state
+ * @state: one of the states
+ *
+ * Context: any.
+ * Return: the name, without VFIO_DEVICE_STATE_.
+ */
+const char *vfio_mig_state_name(enum vfio_device_mig_state state)
+{
+	return state_names[state];
+}
+
+/**
  * vfio_mig_explain() - say why the arc under way fails
  * @mdev: the device
  * @fmt: printf format of a few words, without a newline
@@ -171,7 +183,9 @@ void vfio_mig_enter_error(struct vfio_mig_device *mdev)
 {
 	vfio_mig_kill_files(mdev);
 	vfio_mig_gate_close(mdev, VFIO_MIG_ONES);
-	mdev->state = VFIO_DEVICE_STATE_ERROR;
+	if (mdev->state != VFIO_DEVICE_STATE_ERROR)
+		atomic64_inc(&mdev->stats.lost);
+	WRITE_ONCE(mdev->state, VFIO_DEVICE_STATE_ERROR);
 }
 
 static void report_failure(struct vfio_mig_device *mdev, const char *next, int err)
@@ -187,16 +201,18 @@ static void report_failure(struct vfio_mig_device *mdev, const char *next, int e
 
 static int step(struct vfio_mig_device *mdev, enum vfio_device_mig_state next)
 {
+	u64 start = ktime_get_ns();
 	int ret;
 
 	mdev->reason[0] = '\0';
 	ret = do_arc(mdev, next);
 	if (ret == ARC_RESTARTED)
 		return 0;
+	vfio_mig_count_arc(mdev, mdev->state, next, ret, ktime_get_ns() - start);
 	if (ret)
 		report_failure(mdev, state_names[next], ret);
 	else
-		mdev->state = next;
+		WRITE_ONCE(mdev->state, next);
 	return ret;
 }
 

@@ -66,6 +66,15 @@ void vfio_mig_enter_error(struct vfio_mig_device *mdev);
 int vfio_mig_update(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 int vfio_mig_load_early(struct vfio_mig_device *mdev, struct vfio_mig_file *file);
 
+const char *vfio_mig_state_name(enum vfio_device_mig_state state);
+
+/* debugfs.c */
+void vfio_mig_count_arc(struct vfio_mig_device *mdev,
+			enum vfio_device_mig_state from,
+			enum vfio_device_mig_state to, int err, u64 ns);
+void vfio_mig_debugfs_init(void);
+void vfio_mig_debugfs_exit(void);
+
 /* saving.c */
 int vfio_mig_open_precopy(struct vfio_mig_device *mdev);
 int vfio_mig_open_saving(struct vfio_mig_device *mdev);

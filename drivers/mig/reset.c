@@ -32,6 +32,7 @@
  * here is a change there.
  */
 #include "mig.h"
+#include "trace.h"
 
 void vfio_mig_lock_init(struct vfio_mig_lock *lock)
 {
@@ -133,7 +134,7 @@ void vfio_mig_do_reset(struct vfio_mig_device *mdev)
 	vfio_mig_kill_files(mdev);
 	if (!mdev->opened)
 		return;
-	mdev->state = VFIO_DEVICE_STATE_RUNNING;
+	WRITE_ONCE(mdev->state, VFIO_DEVICE_STATE_RUNNING);
 	vfio_mig_gate_open(mdev);
 }
 
@@ -205,9 +206,12 @@ void vfio_mig_reset_done(struct pci_dev *pdev)
 		lock->reset_pending = false;
 	spin_unlock(&lock->flag_lock);
 	/* No arc that comes after this reset gets far without the trap lock. */
-	if (mdev->opened)
+	if (mdev->opened) {
 		vfio_mig_gate_open(mdev);
+		atomic64_inc(&mdev->stats.resets);
+	}
 	mutex_unlock(&mdev->trap_lock);
+	trace_vfio_mig_reset(&pdev->dev, !locked);
 
 	if (locked) {
 		vfio_mig_do_reset(mdev);

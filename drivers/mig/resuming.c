@@ -61,6 +61,7 @@ static const char *what_is_wrong(int err)
 static int refuse(struct vfio_mig_file *file, int err)
 {
 	file->reader.error = err;
+	atomic64_inc(&file->mdev->stats.refused);
 	dev_err_ratelimited(&file->mdev->core.pdev->dev,
 			    "migration: the stream is refused after %zu bytes: %s (%pe)\n",
 			    file->reader.pos, what_is_wrong(err), ERR_PTR(err));

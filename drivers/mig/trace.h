@@ -8,6 +8,37 @@
 #include <linux/device.h>
 #include <linux/tracepoint.h>
 
+/* An arc of the FSM has been carried out, or has failed. */
+TRACE_EVENT(vfio_mig_arc,
+	    TP_PROTO(struct device *dev, const char *from, const char *to,
+		     int error, u64 ns),
+	    TP_ARGS(dev, from, to, error, ns),
+	    TP_STRUCT__entry(__string(name, dev_name(dev))
+			     __string(from, from)
+			     __string(to, to)
+			     __field(int, error)
+			     __field(u64, ns)),
+	    TP_fast_assign(__assign_str(name);
+			   __assign_str(from);
+			   __assign_str(to);
+			   __entry->error = error;
+			   __entry->ns = ns;),
+	    TP_printk("%s from=%s to=%s error=%d ns=%llu", __get_str(name),
+		      __get_str(from), __get_str(to), __entry->error,
+		      __entry->ns)
+);
+
+/* A reset is over. @deferred: an arc was at work, whose end will see to the state. */
+TRACE_EVENT(vfio_mig_reset,
+	    TP_PROTO(struct device *dev, bool deferred),
+	    TP_ARGS(dev, deferred),
+	    TP_STRUCT__entry(__string(name, dev_name(dev))
+			     __field(bool, deferred)),
+	    TP_fast_assign(__assign_str(name);
+			   __entry->deferred = deferred;),
+	    TP_printk("%s deferred=%d", __get_str(name), __entry->deferred)
+);
+
 /* A function because of which a hot reset of the device is refused. */
 TRACE_EVENT(vfio_mig_hot_reset_refused,
 	    TP_PROTO(struct device *dev, struct device *function, int group,

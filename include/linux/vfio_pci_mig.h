@@ -293,6 +293,48 @@ struct vfio_mig_faults {
 	u64 dropped;
 };
 
+/* The arcs that vfio_mig_get_next_state() uses with our flags. */
+#define VFIO_MIG_NR_ARCS	15
+/* The longest that a bucket of its own tells apart is 4 s. */
+#define VFIO_MIG_NR_BUCKETS	23U
+
+/**
+ * struct vfio_mig_arc_stats - how an arc went since the driver was bound
+ * @done: times that it was carried out
+ * @failed: times that it failed
+ * @total_ns: all the time that it took
+ * @max_ns: the longest time that it took
+ * @bucket: times that it took 2^n to 2^(n+1) us; the first has all that is shorter
+ *	and the last all that is longer
+ *
+ * Counted under the state lock, and read without it.
+ */
+struct vfio_mig_arc_stats {
+	atomic64_t done;
+	atomic64_t failed;
+	atomic64_t total_ns;
+	atomic64_t max_ns;
+	atomic64_t bucket[VFIO_MIG_NR_BUCKETS];
+};
+
+/**
+ * struct vfio_mig_stats - what has happened since the driver was bound
+ * @arc: in the order of arcs[] in drivers/mig/debugfs.c
+ * @opens: the device was opened
+ * @resets: it was reset while it was open
+ * @lost: it has entered ERROR
+ * @refused: a stream that was written to it was refused
+ * @errors: PCI errors, by VFIO_MIG_ERROR_*
+ */
+struct vfio_mig_stats {
+	struct vfio_mig_arc_stats arc[VFIO_MIG_NR_ARCS];
+	atomic64_t opens;
+	atomic64_t resets;
+	atomic64_t lost;
+	atomic64_t refused;
+	atomic64_t errors[VFIO_MIG_ERROR_PERMANENT + 1];
+};
+
 /**
  * struct vfio_mig_device - a migratable vfio-pci device
  * @core: the vfio-pci device; must stay first
@@ -326,6 +368,8 @@ struct vfio_mig_faults {
  * @named: functions that the log has named, since the device was opened, as not to
  *	be hot reset with this one
  * @naming: how often that may be done
+ * @stats: counters; read without a lock
+ * @debugfs: the device's directory
  *
  * Lock order, outermost first: @log.mutex, @lock, the gate's lock, core.memory_lock,
  * @trap_lock, the lock of @log.dirty. The lock of a data_fd is taken under @lock and is
@@ -361,6 +405,9 @@ struct vfio_mig_device {
 	struct list_head open_entry;
 	struct xarray named;
 	struct ratelimit_state naming;
+
+	struct vfio_mig_stats stats;
+	struct dentry *debugfs;
 };
 
 static inline struct vfio_mig_device *vfio_mig_from_core(struct vfio_device *vdev)
@@ -370,6 +417,8 @@ static inline struct vfio_mig_device *vfio_mig_from_core(struct vfio_device *vde
 
 int vfio_mig_init_dev(struct vfio_device *vdev);
 void vfio_mig_release_dev(struct vfio_device *vdev);
+int vfio_mig_register_device(struct vfio_mig_device *mdev);
+void vfio_mig_unregister_device(struct vfio_mig_device *mdev);
 void vfio_mig_offer(struct vfio_mig_device *mdev, const struct vfio_mig_ops *ops);
 int vfio_mig_open_device(struct vfio_device *vdev);
 void vfio_mig_close_device(struct vfio_device *vdev);

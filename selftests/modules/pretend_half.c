@@ -97,7 +97,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(mdev);
 	dev_set_drvdata(&pdev->dev, &mdev->core);
 	vfio_mig_offer(mdev, &mig_ops);
-	ret = vfio_pci_core_register_device(&mdev->core);
+	ret = vfio_mig_register_device(mdev);
 	if (ret)
 		vfio_put_device(&mdev->core.vdev);
 	return ret;
@@ -107,7 +107,7 @@ static void remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
-	vfio_pci_core_unregister_device(core);
+	vfio_mig_unregister_device(vfio_mig_from_core(&core->vdev));
 	vfio_put_device(&core->vdev);
 }
 
