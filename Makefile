@@ -23,6 +23,7 @@ all:
 clean:
 	@if [ -d $(KDIR) ]; then $(kbuild) clean; fi
 	$(MAKE) -C selftests clean
+	$(MAKE) -C tools/vfmig clean
 	rm -rf build
 
 # Distributions sign their modules, but keep the key.
@@ -30,6 +31,11 @@ install: all
 	$(kbuild) INSTALL_MOD_DIR=updates \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) modules_install
 	depmod -a $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
+	@if $(MAKE) -C tools/vfmig have-libs; then \
+		$(MAKE) -C tools/vfmig install DESTDIR=$(or $(DESTDIR),$(INSTALL_MOD_PATH)); \
+	else \
+		echo 'The tool, vfmig, is left out: it needs libjson-c-dev, libpci-dev and zlib1g-dev.'; \
+	fi
 
 check:
 	$(lab) check
@@ -76,7 +82,8 @@ conformance-table:
 
 help:
 	@echo 'make           builds the modules against KDIR (default: the running kernel)'
-	@echo 'make install   installs them for modprobe, under INSTALL_MOD_PATH if set'
+	@echo 'make install   installs them for modprobe, and vfmig, the tool, if its libraries are there; under'
+	@echo '               INSTALL_MOD_PATH if set, and the tool under DESTDIR if that is, and prefix (/usr)'
 	@echo 'make clean     removes all that was built'
 	@echo
 	@echo 'In the lab, a virtual machine with an SR-IOV network card; root or user namespaces needed:'
