@@ -39,9 +39,11 @@ cmd_check()
 	run_check checkpatch checkpatch
 	run_check shellcheck shellcheck
 	run_check 'corpora of the fuzzer' fuzz
+	run_check 'vfmig decode, sanitized' decode
+	run_check 'man page' man
 	give_back
 	if [ ${#failed_checks[@]} -gt 0 ]; then
-		die "${#failed_checks[@]} of 6 checks failed."
+		die "${#failed_checks[@]} of 8 checks failed."
 	fi
 	say 'all checks passed'
 }
