@@ -15,7 +15,7 @@
 #include "lib/flow.h"
 #include "lib/nic.h"
 #include "lib/sender.h"
-#include "lib/sysfs.h"
+#include "sysfs.h"
 #include "lib/variants.h"
 
 static const __u8 mac_b[6] = { 0x02, 0x76, 0x66, 0x00, 0x00, 0x0b };

@@ -12,7 +12,7 @@
 
 #include "lib/faults.h"
 #include "lib/stray.h"
-#include "lib/sysfs.h"
+#include "sysfs.h"
 #include "migration.h"
 #include "phase.h"
 
