@@ -546,7 +546,7 @@ TEST_F(ring, documented_consumer)
 	pid_t pid;
 
 	ASSERT_LT(0, readlink("/proc/self/exe", path, sizeof(path) - 20));
-	strcpy(strrchr(path, '/'), "/fault_consumer");
+	snprintf(strrchr(path, '/'), sizeof("/fault_consumer"), "/fault_consumer");
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	lines = fdopen(ends[0], "r");
 	ASSERT_NE(NULL, lines);

@@ -21,8 +21,8 @@ PING_SIZE, PING_HEADERS = 56, 16
 PEER_STATE_MS = 200
 PEER_COUNTS = ("record", "sent", "received", "lost", "stale", "corrupt",
                "retransmits", "far_received")
-# How long a silence, in seconds, is the end: for both
-PEER_ARGS = ("-t", str(25 * PATIENCE))
+# Of both: records a second, and how long a silence, in seconds, is the end
+PEER_ARGS = ("-r", str(200 // PATIENCE), "-t", str(25 * PATIENCE))
 PEER_LINE = (r"^peer: (state|done|broken) ("
              + "".join(rf"{name}=\d+ " for name in PEER_COUNTS)
              + r"far_uptime=[\d.]+ far_uptime_fell=\d far_boots=\d+ "
