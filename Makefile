@@ -14,7 +14,7 @@ lab	:= tools/lab/lab
 kernel	= $(or $(KERNEL),6.12)
 run	= $(lab) run --kernel $(kernel) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check model fuzz test soak demo bench conformance-table help
+.PHONY: all clean install check model fuzz test soak demo bench docs conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -71,6 +71,9 @@ demo:
 bench:
 	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'
 
+docs:
+	$(lab) exec -- tools/lab/mkdocs build/docs
+
 # What runs on either device, and the table of it in the documentation
 conformance-table:
 	$(run) --share build/conformance -- sh -c 'cd selftests; \
@@ -104,4 +107,5 @@ help:
 	@echo '               makes random calls on a function, from several threads, for so many seconds; SEED=N has them'
 	@echo '               made again'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
+	@echo 'make docs      makes the pages of Documentation, in build/docs'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'

@@ -41,9 +41,10 @@ cmd_check()
 	run_check 'corpora of the fuzzer' fuzz
 	run_check 'vfmig decode, sanitized' decode
 	run_check 'man page' man
+	run_check 'pages' pages
 	give_back
 	if [ ${#failed_checks[@]} -gt 0 ]; then
-		die "${#failed_checks[@]} of 8 checks failed."
+		die "${#failed_checks[@]} of 9 checks failed."
 	fi
 	say 'all checks passed'
 }
