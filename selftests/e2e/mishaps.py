@@ -27,7 +27,7 @@ from program import new_parser, run
 from progress import Trouble
 from scenario import BOOT_SECONDS, DOWNTIME, Scenario, find_program
 
-PATIENCE = 30			# seconds for what takes one or two
+PATIENCE = 90			# seconds for what takes one or two
 MIGRATION_SECONDS = 120
 SLOW = 1 << 20			# bytes a second
 TOO_LITTLE = 1000 // DOWNTIME + 1
