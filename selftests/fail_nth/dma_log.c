@@ -113,6 +113,7 @@ static int begin_empty(struct fail *fail)
 {
 	struct igbvf *vf = &fail->vf;
 	__u32 on = igbvf_read(vf, RXDCTL(0)) | XDCTL_ENABLE;
+	long long end = clock_ms() + ARRIVES_MS;
 	__u64 bits;
 	int ret = begin_on(fail);
 
@@ -122,9 +123,9 @@ static int begin_empty(struct fail *fail)
 	igbvf_write(vf, RDH(0), 0);
 	igbvf_write(vf, RDT(0), 0);
 	igbvf_write(vf, RXDCTL(0), on);
-	ret = report(fail, &bits);
-	if (!ret)
+	do {
 		ret = report(fail, &bits);
+	} while (!ret && bits & ~1ULL && clock_ms() < end);
 	return ret ? ret : bits & ~1ULL ? -EBUSY : 0;
 }
 

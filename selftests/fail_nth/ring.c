@@ -26,6 +26,15 @@ static int go_map(struct fail *fail)
 	return ret;
 }
 
+static int begin_mapped(struct fail *fail)
+{
+	int ret;
+
+	unmap(fail);
+	ret = begin_running(fail);
+	return ret ? ret : go_map(fail);
+}
+
 static bool is_unmapped(struct fail *fail)
 {
 	return !fail->faults.header && !fail->faults.consumer && !fail->faults.entries;
@@ -64,7 +73,7 @@ static int go_report(struct fail *fail)
 const struct path ring_paths[] = {
 	{ .name = "mmap of the ring", .begin = begin_unmapped, .go = go_map,
 	  .look = look_at_fault, .unharmed = is_unmapped, .least = 3 },
-	{ .name = "a fault is told", .begin = begin_running, .go = go_report,
+	{ .name = "a fault is told", .begin = begin_mapped, .go = go_report,
 	  .look = look_at_fault, .least = 1 },
 	{}
 };
