@@ -10,7 +10,7 @@ from network import ADDRESS
 from progress import Stopped, Trouble, quote
 from traffic import Pinger, stop_pingers
 
-BOOT_SECONDS = 120
+BOOT_SECONDS = 240
 MEMORY = 128			# of a guest, in MiB
 BANDWIDTH = 64			# MiB/s that QEMU may use while the guest runs
 DOWNTIME = 300			# QEMU's limit, in ms
