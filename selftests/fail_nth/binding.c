@@ -36,7 +36,10 @@ static int begin_bind(struct fail *fail)
 	return ret ? ret : trace_open("selftest/registers");
 }
 
-/* If Linux then cannot make the VFIO group, it warns of its own doing */
+/*
+ * If Linux then cannot make the VFIO group, it warns of its own doing. How many
+ * allocations lead there is not the same each time, so this stays well before.
+ */
 static bool has_come_to_register(struct fail *fail)
 {
 	(void)fail;

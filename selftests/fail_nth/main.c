@@ -342,7 +342,7 @@ FIXTURE_SETUP(binding)
 	ASSERT_LE(0, fail->inject);
 	snprintf(fail->file, sizeof(fail->file), "%s", fail->dev->bdf);
 	lab_close(&fail->lab);
-	ASSERT_EQ(0, sysfs_put(KPROBES, "p:selftest/registers vfio_register_group_dev"));
+	ASSERT_EQ(0, sysfs_put(KPROBES, "p:selftest/registers vfio_pci_core_register_device"));
 }
 
 FIXTURE_TEARDOWN(binding)
