@@ -269,6 +269,16 @@ count_all()
 	done
 }
 
+# A machine can fail though all of its programs have passed.
+count_machines()
+{
+	local log
+
+	for log in "$work"/vm.*.bad; do
+		[ ! -e "$log" ] || fail 1 "$label: $(sed -n 's/^lab: error: //p' "$log" | head -n 1)"
+	done
+}
+
 # Sums up what has been left in $work, or in the directories.
 sum_up()
 {
@@ -281,6 +291,7 @@ sum_up()
 		label=${work##*/}
 		read -ra tests <"$work/names"
 		count_all
+		count_machines
 	done
 	say
 	list skipped "${skips[@]}"

@@ -324,6 +324,15 @@ judge_run()
 	fi
 }
 
+# A kernel that has complained counts as a test that has failed.
+show_counts()
+{
+	local failure=0
+
+	[ ! -s "$run_dir/trouble" ] || failure=1
+	[ ! -s "$run_dir/counts" ] || awk -v failure="$failure" '{ $3 += failure } 1' "$run_dir/counts"
+}
+
 prepare()
 {
 	require_namespace
@@ -358,9 +367,7 @@ cmd_run()
 	judge_run
 	clean_run_dir
 	say "the virtual machine ran for $((SECONDS - started)) s"
-	if [ -s "$run_dir/counts" ]; then
-		cat "$run_dir/counts"
-	fi
+	show_counts
 	exit "$verdict"
 }
 
