@@ -96,6 +96,11 @@ class Guest(Child):
     def status(self):
         return self.qmp.command("query-status")["status"]
 
+    def registers(self):
+        """Of the processor, in QEMU's words."""
+        return self.qmp.command("human-monitor-command",
+                                {"command-line": "info registers"})
+
     def words(self):
         """All that QEMU has said on its standard error."""
         with open(self.log, errors="replace") as log:

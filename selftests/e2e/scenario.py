@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What any scenario is made of: guests that run side by side, and pings."""
 
+import contextlib
 import os
+import re
+import time
 
 from flows import Flows
 from guest import Guest
@@ -14,6 +17,7 @@ BOOT_SECONDS = 240
 MEMORY = 128			# of a guest, in MiB
 BANDWIDTH = 64			# MiB/s that QEMU may use while the guest runs
 DOWNTIME = 300			# QEMU's limit, in ms
+WHEREABOUTS = 4			# how often a guest is asked for them
 
 
 def find_program(name):
@@ -110,6 +114,24 @@ class Scenario:
     def play(self):
         raise NotImplementedError
 
+    def note_whereabouts(self):
+        """Where the guests are at work, if they are: that tells hung from slow."""
+        for guest in self.guests:
+            with contextlib.suppress(Trouble):
+                self.note_whereabouts_of(guest)
+
+    def note_whereabouts_of(self, guest):
+        if not guest.alive() or not guest.qmp:
+            return
+        self.progress.say(f"the guest of the {guest.short_name} is {guest.status()}")
+        with open(self.path(f"{guest.short_name}-registers.log"), "w") as log:
+            for _ in range(WHEREABOUTS):
+                registers = guest.registers()
+                log.write(f"{registers}\n")
+                self.progress.say("  " + " ".join(
+                    re.findall(r"\b[RE]IP=[0-9a-f]+|\bHLT=\d", registers)))
+                time.sleep(0.5)
+
     def gather_after_failure(self):
         """The last chance to ask a guest that still runs."""
 
@@ -139,5 +161,6 @@ class Scenario:
             self.trouble = f"{err}\n{self.last_words()}".strip()
             self.progress.say(f"TROUBLE: {self.trouble}")
             if not isinstance(err, Stopped):
+                self.note_whereabouts()
                 self.gather_after_failure()
         self.collect()
