@@ -1,12 +1,18 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The debugging kernel, which Debian does not have: finds or makes it.
+# The lab's own kernels, which Debian does not have: finds or makes them. Each has a configuration of its name.
 
+own_kernels=(debug iommufd)
 kernel_needs_mb=4096
 
-# What `enter` is told of the debugging kernel, once it is in use
+# What `enter` is told of the one that is in use
 kernel_args=()
+
+is_own_kernel()
+{
+	[[ " ${own_kernels[*]} " == *" $1 "* ]]
+}
 
 # package_version NAME: of a package in the root
 package_version()
@@ -15,14 +21,24 @@ package_version()
 		"$root/var/lib/dpkg/status"
 }
 
-debug_kernel_hash()
+own_kernel_hash()
 {
 	{
-		cat "$lab_dir/debug.config" "$lab_dir/mkkernel"
+		cat "$lab_dir/kernel.config" "$lab_dir/$1.config" "$lab_dir/mkkernel"
 		package_version linux-source-6.12
 		package_version "$(readlink "$root/usr/bin/gcc")"
 		echo "$EUID"
 	} | sha256sum | cut -c1-12
+}
+
+# Where each of them is, if it has been made
+own_kernel_dirs()
+{
+	local name
+
+	for name in "${own_kernels[@]}"; do
+		echo "$cache_dir/kernel-$(own_kernel_hash "$name")"
+	done
 }
 
 objects_built()
@@ -30,20 +46,21 @@ objects_built()
 	printf '%d objects built' "$(grep -c -E '^  (AS|CC|HOSTCC) ' "$1")"
 }
 
-build_debug_kernel()
+build_own_kernel()
 {
-	local log=$debug_kernel.log
+	local log=$own_kernel.log
 
-	remove_tree "$debug_kernel.tmp"
-	check_disk_space 'debugging kernel' "$kernel_needs_mb"
-	mkdir "$debug_kernel.tmp"
-	say "building the debugging kernel (log: $log)"
-	if ! measure=objects_built stage 'building the debugging kernel' "$log" \
-			in_namespace "$lab_dir/enter" "$root" --new-kernel "$debug_kernel.tmp" -- tools/lab/mkkernel; then
-		remove_tree "$debug_kernel.tmp"
+	remove_tree "$own_kernel.tmp"
+	check_disk_space "kernel $own_name" "$kernel_needs_mb"
+	mkdir "$own_kernel.tmp"
+	say "building the kernel $own_name (log: $log)"
+	if ! measure=objects_built stage "building the kernel $own_name" "$log" \
+			in_namespace "$lab_dir/enter" "$root" --release "$release" --new-kernel "$own_kernel.tmp" -- \
+			tools/lab/mkkernel "$own_name"; then
+		remove_tree "$own_kernel.tmp"
 		explain_kernel_failure "$log"
 	fi
-	mv "$debug_kernel.tmp" "$debug_kernel"
+	mv "$own_kernel.tmp" "$own_kernel"
 }
 
 explain_kernel_failure()
@@ -55,14 +72,16 @@ explain_kernel_failure()
 		why="the disk of $cache_dir is full; make room or set VFMIG_CACHE to a directory that has it"
 	elif [ -z "$why" ]; then
 		tail -n 20 "$log" >&2
-		why='the debugging kernel could not be built'
+		why="the kernel $own_name could not be built"
 	fi
 	die "$why (log: $log)."
 }
 
-use_debug_kernel()
+# use_own_kernel NAME: with its $release
+use_own_kernel()
 {
-	debug_kernel=$cache_dir/kernel-$(debug_kernel_hash)
-	use_cached "$debug_kernel" 'debugging kernel' build_debug_kernel
-	kernel_args=(--kernel "$debug_kernel")
+	own_name=$1
+	own_kernel=$cache_dir/kernel-$(own_kernel_hash "$1")
+	use_cached "$own_kernel" "kernel $1" build_own_kernel
+	kernel_args=(--release "$release" --kernel "$own_kernel")
 }

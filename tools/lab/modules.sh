@@ -3,14 +3,14 @@
 #
 # The kernels that the root has, and what is built for each.
 
-# kernel_release 6.12|backports|debug
+# kernel_release NAME
 kernel_release()
 {
 	local dir
 
 	for dir in "$root"/lib/modules/*; do
 		case ${dir##*/} in
-		*-debug) [ "$1" != debug ] || echo "${dir##*/}" ;;
+		*-debug) ! is_own_kernel "$1" || echo "$(basename "$dir" debug)$1" ;;
 		6.12.*)	[ "$1" != 6.12 ] || echo "${dir##*/}" ;;
 		*)	[ "$1" != backports ] || echo "${dir##*/}" ;;
 		esac
@@ -20,8 +20,8 @@ kernel_release()
 check_kernel_name()
 {
 	case $1 in
-	6.12 | backports | debug) ;;
-	*) die "'$1' is not a kernel of the lab; --kernel takes 6.12, backports or debug." ;;
+	6.12 | backports | debug | iommufd) ;;
+	*) die "'$1' is not a kernel of the lab; --kernel takes 6.12, backports, debug or iommufd." ;;
 	esac
 }
 
@@ -30,7 +30,7 @@ build_payload()
 {
 	release=$(kernel_release "$1")
 	[ -n "$release" ] || die "the root has no kernel '$1'; run 'lab clean' and 'lab build'."
-	[ "$1" != debug ] || use_debug_kernel
+	! is_own_kernel "$1" || use_own_kernel "$1"
 	kernel_dir=$build_dir/$release
 	make_dirs "$kernel_dir"
 	(

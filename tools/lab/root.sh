@@ -172,10 +172,11 @@ use_root()
 
 cmd_build()
 {
-	local started=$SECONDS
+	local started=$SECONDS kernels
 
 	use_root
-	remove_cached "$root" "$cache_dir/kernel-$(debug_kernel_hash)"
+	mapfile -t kernels < <(own_kernel_dirs)
+	remove_cached "$root" "${kernels[@]}"
 	say "the root is $root ($(in_namespace du -sm "$root" | cut -f1) MB, ready after $((SECONDS - started)) s)"
 }
 

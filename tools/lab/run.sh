@@ -25,7 +25,7 @@ them, and runs COMMAND as root in /vfmig, a copy of what "lab modules" has built
 Standard output and error are those of COMMAND, and so is the exit status, unless the kernel log has a warning in it:
 that fails the run. The log, and all output, is kept in a directory under build/lab/runs.
 
-  --kernel NAME             the kernel to boot: 6.12 (default), backports, or debug
+  --kernel NAME             the kernel to boot: 6.12 (default), backports, debug, or iommufd
   --vfs N                   how many virtual functions to make, 0 to 7 (default: 2)
   --mac VF=ADDRESS          sets the address of a virtual function as its administrator; may be repeated
   --driver NAME             what the virtual functions are bound to: igb_vfio_pci (default), vfio-pci, or none
@@ -146,8 +146,10 @@ write_job()
 	local window='24 80' guest
 
 	[ ! -t 0 ] || window=$(stty size)
-	# A debugging kernel would be of no use in a guest.
-	guest=/boot/vmlinuz-$(kernel_release "${kernel/debug/6.12}")
+	# The lab's own kernels would be of no use in a guest.
+	guest=$kernel
+	! is_own_kernel "$kernel" || guest=6.12
+	guest=/boot/vmlinuz-$(kernel_release "$guest")
 	cp "$lab_dir/l1-init" "$run_dir/"
 	{
 		printf 'command=(%s)\n' "${command[*]@Q}"
@@ -179,8 +181,9 @@ share_option()
 # interrupts while it tests the timer, and panics.
 qemu_command()
 {
-	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max
+	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max image=/boot/vmlinuz-$release
 
+	! is_own_kernel "$kernel" || image=/lib/modules/$release/vmlinuz
 	[ "$kernel" != debug ] || append="kmemleak.verbose=1 kasan_multi_shot no_hash_pointers $append"
 	if [ "$accel" = kvm ]; then
 		machine+=,kernel-irqchip=split
@@ -190,7 +193,7 @@ qemu_command()
 	fi
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
 		-machine "$machine" -accel "$accel" -cpu "$cpu" -smp "$cpus" -m "${VFMIG_MEM:-6G}"
-		-kernel "/boot/vmlinuz-$release" -initrd "$run/initrd"
+		-kernel "$image" -initrd "$run/initrd"
 		-append "console=ttyS0 panic=-1 no_timer_check log_buf_len=16M net.ifnames=0 intel_iommu=on iommu.passthrough=0${append:+ $append}"
 		-serial "file:$run/console.log"
 		-device "intel-iommu,intremap=on,caching-mode=on"

@@ -7,7 +7,7 @@
 test_usage()
 {
 	cat <<'END'
-usage: lab test [--kernel 6.12|backports|debug]... [--vms N] [--timeout S] [NAME]...
+usage: lab test [--kernel 6.12|backports|debug|iommufd]... [--vms N] [--timeout S] [NAME]...
 
 Runs the named selftests, or all of them, in N virtual machines at a time (default: 3, or as many as there is memory for; 2
 with the debug kernel, which leaves the processors no time to spare). Each
