@@ -66,7 +66,7 @@ hammer:
 		./selftests/hammer/hammer --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 demo:
-	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --report /share
+	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --source group --report /share
 
 bench:
 	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'

@@ -71,7 +71,7 @@ find_test()
 		;;
 	migrate)
 		limit=1800
-		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5)
+		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5 --source group --compare)
 		;;
 	mishaps)
 		command=(python3 "$here/e2e/mishaps.py" --ktap)

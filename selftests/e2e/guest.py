@@ -37,13 +37,17 @@ class Guest(Child):
     """One QEMU: the source, or the destination that waits to be filled."""
 
     def __init__(self, name, directory, memory, initrd, nic_args,
-                 incoming=False, reboots=False):
-        """reboots: whether a reset is a reset, and not the end of it."""
+                 incoming=False, reboots=False, waits=False):
+        """reboots: whether a reset is a reset, and not the end of it.
+
+        waits: whether it does not run before it is told to.
+        """
         self.serial = os.path.join(directory, f"{name}-serial.log")
         self.console_path = os.path.join(directory, f"{name}.console")
         self.qmp_path = os.path.join(directory, f"{name}.qmp")
         self.trace_path = os.path.join(directory, f"{name}-trace.log")
         self.short_name = name
+        self.memory = memory
         self.qmp = None
         argv = ["qemu-system-x86_64", "-name", name,
                 "-machine", f"{MACHINE},accel=kvm", "-cpu", "host",
@@ -59,6 +63,8 @@ class Guest(Child):
                            "iomem=relaxed"]
         if incoming:
             argv += ["-incoming", "defer"]
+        if waits:
+            argv += ["-S"]
         argv += trace.qemu_args(self.trace_path)
         super().__init__(f"QEMU ({name})", argv + nic_args,
                          os.path.join(directory, f"{name}-qemu.log"))

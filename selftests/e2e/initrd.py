@@ -83,9 +83,16 @@ set_card_up
 """
 
 
-def talk(peer_args):
+# Where the kernel is, and the guest's wall clock.
+LOCATE = r"""
+grep -E ' (_text|wall_clock)$' /proc/kallsyms | sed 's/^/guest: symbol /'
+sed -n 's/^ *\(.*\) : Kernel code$/guest: code \1/p' /proc/iomem
+"""
+
+
+def talk(peer_args, locate=False):
     """A guest that talks to this host until that says its last word."""
-    return LINUX + rf"""
+    return LINUX + (LOCATE if locate else "") + rf"""
 echo "guest: driver $(readlink /sys/class/net/eth0/device/driver)"
 echo "{LOG_MARK}" > /dev/kmsg
 report before

@@ -12,9 +12,11 @@ if nothing had happened. The exit status is 0 only if it did.
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 
+import memory
 import plot
 import trace
 from initrd import build_initrd, talk
@@ -26,12 +28,13 @@ from progress import Trouble
 from report import Record, checks, host_troubles, outcome
 from scenario import (BANDWIDTH, BOOT_SECONDS, DOWNTIME, MEMORY, Scenario,
                       find_program)
-from trace import Precopy
+from trace import DirtyLog, Precopy
 from traffic import PEER_ARGS, Peer
 
 MIGRATION_SECONDS = 180
 RESUME_SECONDS = 30
 EVIDENCE_SECONDS = 60
+FLAT_OUT = 100000		# records in a second: more than can be sent
 RECORDS_AFTER = 50		# this many both ways prove that TCP flows again
 PEER_FINISHED = (0, 1)		# in order; 1 where it has seen damage
 BREAKS = ("lose", "repeat", "corrupt", "close")
@@ -48,9 +51,10 @@ class Migration(Scenario):
         self.bandwidth = options.bandwidth
         self.downtime = options.downtime
         self.ways = (options.source, options.destination)
-        self.record = Record(real=options.nic == "vf")
+        self.record = Record(options.nic == "vf", options.compare)
         self.source = self.destination = self.peer = None
         self.retired = None		# the guest that may be gone
+        self.memories = []		# files
 
     def check_health(self):
         """All that should be there still is, and nobody hung up."""
@@ -61,15 +65,17 @@ class Migration(Scenario):
 
     def prepare(self):
         self.prepare_nic(VirtioNic if self.options.nic == "virtio" else VfNic)
+        self.nic.log = not self.options.no_log
         self.record.nic, self.record.flows = self.nic, self.flows
         programs = [find_program(name) for name in ("peer", "tap")]
         peer_args = [*PEER_ARGS]
         if self.options.break_traffic:
             peer_args += ["-b", f"{self.options.break_traffic}:{BREAK_AT}"]
         build_initrd(self.path("guest.initrd"), self.nic.guest_modules,
-                     programs, talk(peer_args))
+                     programs, talk(peer_args, self.options.compare))
         self.peer = self.keep(Peer(programs[0], HOST_ADDRESS, PORT,
-                                   self.path("peer.log")))
+                                   self.path("peer.log"),
+                                   FLAT_OUT if self.options.load else None))
 
     def boot(self):
         self.progress.say("starting the source, and booting the guest")
@@ -124,6 +130,27 @@ class Migration(Scenario):
         if "vfio" in migration:
             text += f", {migration['vfio']['transferred']} bytes of device"
         self.progress.say(text)
+
+    def save_memories(self):
+        """While neither guest runs the same is in both."""
+        def has_all():
+            self.check_health()
+            return self.destination.status() == "paused"
+
+        self.progress.wait("the destination to have it all", has_all,
+                           RESUME_SECONDS, self.logs())
+        self.progress.say("saving the memories of both guests")
+        self.memories = [
+            memory.save(guest, self.path(f"{guest.short_name}.memory"))
+            for guest in (self.source, self.destination)]
+        self.destination.qmp.command("cont")
+
+    def compare(self):
+        self.progress.say("comparing what was in the memories")
+        clocks = memory.wall_clocks(self.source.console())
+        self.record.compared = memory.compare(*self.memories, clocks)
+        for file in self.memories:
+            os.unlink(file)
 
     def hand_over(self):
         """The destination must run by itself; the source is of no more use."""
@@ -222,15 +249,21 @@ class Migration(Scenario):
         self.prepare()
         self.boot()
         end = time.monotonic() + self.options.before
-        self.destination = self.new_destination("destination", 1)
+        self.destination = self.new_destination("destination", 1,
+                                                waits=self.options.compare)
         self.progress.pause("traffic before the migration",
                             end - time.monotonic(), self.check_health)
         self.migrate()
+        if self.options.compare:
+            self.save_memories()
         self.hand_over()
         self.expect_traffic()
         self.progress.pause("traffic after the migration",
                             self.options.after, self.check_health)
         self.finish()
+        if self.options.compare:
+            # It takes longer than a guest should stand still.
+            self.compare()
 
     def gather_after_failure(self):
         """Let a guest whose traffic stopped tell what it knows.
@@ -255,6 +288,8 @@ class Migration(Scenario):
         record.complaints = self.kill(self.peer)
         if self.peer:
             record.peer_output = self.peer.output()
+        if self.source:
+            record.dirty_log = DirtyLog(trace.read(self.source.trace_path))
         if self.source and self.destination:
             record.precopy = Precopy(trace.read(self.source.trace_path),
                                      trace.read(self.destination.trace_path))
@@ -293,6 +328,13 @@ def parse_arguments():
                         "while the guest runs (%(default)s)")
     parser.add_argument("--downtime", type=whole_number, default=DOWNTIME,
                         metavar="MS", help="QEMU's limit (%(default)s)")
+    parser.add_argument("--no-log", action="store_true",
+                        help="as if the device kept no log of its DMA")
+    parser.add_argument("--load", action="store_true",
+                        help="send to the guest as fast as it takes it")
+    parser.add_argument("--compare", action="store_true",
+                        help="compare all of the guest's memory before it "
+                        "goes on, for which it stands still longer")
     parser.add_argument("--break", choices=BREAKS, dest="break_traffic",
                         help="break the guest's traffic on purpose, to see "
                         "that the checks notice")
@@ -312,7 +354,8 @@ def main():
         return outcome(migration.record)
 
     real = options.nic == "vf"
-    return run(options, len(checks(real)), tell, needs_vfs=real)
+    return run(options, len(checks(real, options.compare)), tell,
+               needs_vfs=real)
 
 
 if __name__ == "__main__":

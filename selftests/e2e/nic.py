@@ -45,6 +45,7 @@ class VfNic:
 
     guest_modules = ["8021q", "igbvf"]
     journey = "from one virtual function to the other"
+    log = True			# a log of its DMA is used where there is one
 
     def __init__(self, progress, ways):
         """ways: how each end opens its function; None is the usual way."""
@@ -76,7 +77,8 @@ class VfNic:
         With an iommufd it makes a page table of its own, and what address
         space that belongs to no driver can tell.
         """
-        return self.abilities[end].dma_log and self.ways[end] == iommu.GROUP
+        return (self.log and self.abilities[end].dma_log and
+                self.ways[end] == iommu.GROUP)
 
     def qemu_args(self, end):
         """end: 0 for the source, 1 for the destination."""

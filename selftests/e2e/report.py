@@ -24,8 +24,9 @@ HOST_TROUBLE = re.compile(TROUBLE + "|DMAR:|fault addr|AER:|vfio.* failed")
 class Record:
     """All that one run of the scenario observed."""
 
-    def __init__(self, real):
+    def __init__(self, real, is_compared):
         self.real = real		# a real device, not an emulated one
+        self.is_compared = is_compared	# its memory, on both sides
         self.nic = None
         self.trouble = None		# why it ended early, if it did
         self.migration = {}		# QEMU's last query-migrate
@@ -35,6 +36,8 @@ class Record:
         self.resumed = None		# when both went on
         self.device_states = {}		# {end: states that QEMU went through}
         self.precopy = None		# what went ahead of the switchover
+        self.dirty_log = None		# the card's log of what it has written
+        self.compared = None		# the memory
         self.destination_status = None
         self.source_exit = None
         self.pinger = None
@@ -109,6 +112,32 @@ def check_precopy(record):
     return Claim(name, seen.acked_in_time and 0 < seen.sent <= seen.loaded,
                  f"{seen.sent} bytes sent, {seen.loaded} loaded, {ack}; "
                  f"{seen.rest} bytes when it had stopped")
+
+
+def check_log(record):
+    """Reports that say "everything" would be as good as none."""
+    name = "QEMU has the card's log tell which pages the card has written"
+    log = record.dirty_log
+    if not record.nic or not log or not log.stopped:
+        return Claim(name, None)
+    if not record.nic.has_log(0):
+        return Claim(name, not log.started,
+                     "not offered, or not to a QEMU that opens it so")
+    told_apart = all(reports.count and reports.dirty < reports.asked / 2
+                     for reports in (log.running, log.standing))
+    return Claim(name, log.started and told_apart and log.running.dirty > 0,
+                 f"{log.running} while it ran, {log.standing} when it had "
+                 f"stopped; all would be {log.running.asked} and "
+                 f"{log.standing.asked}")
+
+
+def check_memory(record):
+    name = "the guest's memory arrived as it was sent"
+    seen = record.compared
+    if not seen:
+        return Claim(name, None)
+    # Nothing but empty pages would prove nothing.
+    return Claim(name, not seen.different and seen.empty < seen.pages, str(seen))
 
 
 def reported(facts):
@@ -324,16 +353,19 @@ CHECKS_OF_A_REAL_DEVICE = [
     check_opened,
     check_device_state,
     check_precopy,
+    check_log,
     check_devices,
 ]
 
 
-def checks(real):
-    return CHECKS + (CHECKS_OF_A_REAL_DEVICE if real else [])
+def checks(real, is_compared):
+    return (CHECKS + (CHECKS_OF_A_REAL_DEVICE if real else [])
+            + ([check_memory] if is_compared else []))
 
 
 def claims(record):
-    return [check(record) for check in checks(record.real)]
+    return [check(record) for check
+            in checks(record.real, record.is_compared)]
 
 
 def figures(record):
@@ -358,6 +390,14 @@ def figures(record):
                      f"{ram['transferred'] / MIB:.1f} MiB of "
                      f"{ram['total'] / MIB:.0f} MiB, in "
                      f"{ram['dirty-sync-count']} rounds"))
+        rows += [(f"memory sent while it {what}",
+                  f"{ram[key] / MIB:.1f} MiB") for what, key in
+                 (("ran", "precopy-bytes"), ("stood still", "downtime-bytes"))
+                 if key in ram]
+    log = record.dirty_log
+    if log and log.started:
+        rows += [("written by the card while it ran", log.running),
+                 ("when it had stopped", log.standing)]
     pings = record.pings()
     if pings:
         lost = sum(ping.rtt is None for ping in pings)

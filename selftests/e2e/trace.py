@@ -5,7 +5,9 @@ import re
 
 EVENTS = ("vfio_migration_set_state", "vfio_save_block",
           "vfio_load_state_device_data", "loadvm_approve_switchover",
-          "source_return_path_thread_switchover_acked")
+          "source_return_path_thread_switchover_acked",
+          "vfio_device_dirty_tracking_start", "vfio_get_dirty_bitmap")
+PAGE = 4096
 LINE = re.compile(r"\b(" + "|".join(EVENTS) + r")\b(.*)")
 
 
@@ -37,6 +39,36 @@ def total(events, name):
     """The sum of the sizes that the events of that name tell."""
     return sum(int(re.search(r"size (\d+)", text).group(1))
                for event, text in events if event == name)
+
+
+class Reports:
+    """Some reports of a log: how many pages were asked about, and are dirty."""
+
+    def __init__(self, events):
+        texts = [text for event, text in events
+                 if event == "vfio_get_dirty_bitmap"]
+        self.count = len(texts)
+        self.asked = sum(int(re.search(r" size= ?(0x[0-9a-f]+)",
+                                       text).group(1), 16) // PAGE
+                         for text in texts)
+        self.dirty = sum(int(re.search(r" dirty_pages=(\d+)",
+                                       text).group(1)) for text in texts)
+
+    def __str__(self):
+        return f"{self.dirty} pages in {self.count} reports"
+
+
+class DirtyLog:
+    """What QEMU did with the log of the pages that its card writes."""
+
+    def __init__(self, source):
+        stop = position(source, "vfio_migration_set_state",
+                        "new state STOP_COPY")
+        start = position(source, "vfio_device_dirty_tracking_start")
+        self.started = start is not None
+        self.stopped = stop is not None
+        self.running = Reports(source[start or 0:stop])
+        self.standing = Reports(source[stop:] if self.stopped else [])
 
 
 class Precopy:

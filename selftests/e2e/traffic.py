@@ -21,7 +21,8 @@ PING_SIZE, PING_HEADERS = 56, 16
 PEER_STATE_MS = 200
 PEER_COUNTS = ("record", "sent", "received", "lost", "stale", "corrupt",
                "retransmits", "far_received")
-# Of both: records a second, and how long a silence, in seconds, is the end
+# Of both: records a second, each of which may cost a guest that receives it a way to QEMU and back, and how long a silence,
+# in seconds, is the end
 PEER_ARGS = ("-r", str(200 // PATIENCE), "-t", str(25 * PATIENCE))
 PEER_LINE = (r"^peer: (state|done|broken) ("
              + "".join(rf"{name}=\d+ " for name in PEER_COUNTS)
@@ -162,9 +163,11 @@ def parse_peer(text):
 class Peer(Child):
     """Our end of the TCP connection."""
 
-    def __init__(self, program, address, port, log):
-        super().__init__("the TCP peer", [program, "-l", *PEER_ARGS, "-i",
-                                          str(PEER_STATE_MS), address,
+    def __init__(self, program, address, port, log, rate=None):
+        """rate: records to send in a second."""
+        args = ["-r", str(rate)] if rate else []
+        super().__init__("the TCP peer", [program, "-l", *PEER_ARGS, *args,
+                                          "-i", str(PEER_STATE_MS), address,
                                           str(port)], log)
 
     def output(self):
