@@ -14,7 +14,7 @@ lab	:= tools/lab/lab
 kernel	= $(or $(KERNEL),6.12)
 run	= $(lab) run --kernel $(kernel) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check model fuzz test soak demo bench docs conformance-table help
+.PHONY: all clean install check model fuzz test soak demo bench bench-log docs conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -71,6 +71,12 @@ demo:
 bench:
 	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'
 
+# On a kernel that offers the log
+bench-log:
+	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --vfs 3 --share build/bench-log -- \
+		sh -c 'cd selftests/bench/log && ./report /share/report.dat && ./packets.py && \
+		./downtime.py --data /share/downtime.dat && cd /share && gnuplot /vfmig/selftests/bench/log/plots.gp'
+
 docs:
 	$(lab) exec -- tools/lab/mkdocs build/docs
 
@@ -110,3 +116,5 @@ help:
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
 	@echo 'make docs      makes the pages of Documentation, in build/docs'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'
+	@echo 'make bench-log measures the DMA log: what a report costs, packets per second, and how long a guest'
+	@echo '               stands still; with plots, in build/bench-log'
