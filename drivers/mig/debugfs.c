@@ -3,9 +3,10 @@
  * What an administrator sees of a device that somebody else has open: debugfs
  * files under vfio_pci_mig/, a directory for each device, and the counters in them.
  *
- * A reader takes no lock: an arc may hold the state lock while it waits for the
- * device, or for its PF. So what one read() returns need not belong together. It
- * is numbers and names of states: nothing of what the device's owner has in it.
+ * A reader takes no lock but that of the fault ring, which nobody holds for long: an
+ * arc may hold the state lock while it waits for the device, or for its PF. So what
+ * one read() returns need not belong together. It is numbers and names of states, and
+ * addresses that the IOMMU refused: nothing of what the device's owner has in it.
  */
 #include <linux/debugfs.h>
 #include <linux/pci.h>
@@ -118,6 +119,17 @@ static void show_counter(struct seq_file *m, const char *name,
 	seq_printf(m, "%s: %llu\n", name, (u64)atomic64_read(counter));
 }
 
+static void show_faults(struct seq_file *m, struct vfio_mig_device *mdev)
+{
+	u64 counts[VFIO_MIG_NR_FATES];
+	u64 epoch = vfio_mig_fault_log_counts(mdev, counts);
+
+	seq_printf(m, "faults_told: %llu\nfaults_dropped: %llu\nfaults_unheard: %llu\n",
+		   counts[VFIO_MIG_FAULT_TOLD], counts[VFIO_MIG_FAULT_DROPPED],
+		   counts[VFIO_MIG_FAULT_UNHEARD]);
+	seq_printf(m, "epoch: %llu\n", epoch);
+}
+
 static int info_show(struct seq_file *m, void *unused)
 {
 	struct vfio_mig_device *mdev = m->private;
@@ -136,6 +148,7 @@ static int info_show(struct seq_file *m, void *unused)
 	show_counter(m, "errors_fatal", &stats->errors[VFIO_MIG_ERROR_FATAL]);
 	show_counter(m, "errors_permanent",
 		     &stats->errors[VFIO_MIG_ERROR_PERMANENT]);
+	show_faults(m, mdev);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(info);
@@ -163,6 +176,7 @@ static int arcs_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(arcs);
+DEFINE_SHOW_ATTRIBUTE(vfio_mig_fault_log);
 
 /**
  * vfio_mig_register_device() - hand a device over to VFIO
@@ -180,6 +194,8 @@ int vfio_mig_register_device(struct vfio_mig_device *mdev)
 	/* debugfs lets a directory that could not be made pass for one. */
 	mdev->debugfs = debugfs_create_dir(pci_name(mdev->core.pdev), root);
 	debugfs_create_file("info", 0400, mdev->debugfs, mdev, &info_fops);
+	debugfs_create_file("faults", 0400, mdev->debugfs, mdev,
+			    &vfio_mig_fault_log_fops);
 	if (mdev->ops)
 		debugfs_create_file("arcs", 0400, mdev->debugfs, mdev,
 				    &arcs_fops);

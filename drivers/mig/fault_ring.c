@@ -54,14 +54,7 @@ static bool is_full(struct vfio_mig_faults *faults)
 static void put_fault(struct vfio_mig_faults *faults,
 		      const struct vfio_mig_fault *fault)
 {
-	struct vfio_mig_fault *entry = entry_of(faults, faults->producer);
-
-	*entry = *fault;
-	entry->time = ktime_get_boottime_ns();
-	entry->epoch = faults->epoch;
-	entry->sequence = faults->producer;
-	entry->segment = faults->segment;
-	entry->requester = faults->requester;
+	*entry_of(faults, faults->producer) = *fault;
 	faults->producer++;
 	/* Pairs with the user's acquire: what is in the entry comes first. */
 	smp_store_release(&header_of(faults)->ring.producer, faults->producer);
@@ -73,19 +66,32 @@ static void drop_fault(struct vfio_mig_faults *faults)
 	WRITE_ONCE(header_of(faults)->ring.dropped, faults->dropped);
 }
 
-static void deliver(struct vfio_mig_faults *faults,
-		    const struct vfio_mig_fault *fault)
+static enum vfio_mig_fault_fate tell(struct vfio_mig_faults *faults,
+				     const struct vfio_mig_fault *fault)
+{
+	if (!faults->open)
+		return VFIO_MIG_FAULT_UNHEARD;
+	if (is_full(faults)) {
+		drop_fault(faults);
+		return VFIO_MIG_FAULT_DROPPED;
+	}
+	put_fault(faults, fault);
+	/* Under the lock, so that none is queued when the ring is closed. */
+	irq_work_queue(&faults->signal);
+	return VFIO_MIG_FAULT_TOLD;
+}
+
+static void deliver(struct vfio_mig_faults *faults, struct vfio_mig_fault fault)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&faults->lock, flags);
-	if (faults->open && is_full(faults)) {
-		drop_fault(faults);
-	} else if (faults->open) {
-		put_fault(faults, fault);
-		/* Under the lock, so that none is queued when the ring is closed. */
-		irq_work_queue(&faults->signal);
-	}
+	fault.time = ktime_get_boottime_ns();
+	fault.epoch = faults->epoch;
+	fault.sequence = faults->producer;
+	fault.segment = faults->segment;
+	fault.requester = faults->requester;
+	vfio_mig_fault_log_add(faults, &fault, tell(faults, &fault));
 	raw_spin_unlock_irqrestore(&faults->lock, flags);
 }
 
@@ -105,7 +111,7 @@ void vfio_mig_report_fault(u32 segment, u16 requester,
 	rcu_read_lock();
 	hash_for_each_possible_rcu(devices, faults, entry, requester)
 		if (faults->requester == requester && faults->segment == segment)
-			deliver(faults, fault);
+			deliver(faults, *fault);
 	rcu_read_unlock();
 }
 

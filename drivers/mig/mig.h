@@ -124,6 +124,14 @@ void vfio_mig_report_fault(u32 segment, u16 requester,
 void vfio_mig_faults_start(void);
 void vfio_mig_faults_stop(void);
 
+/* fault_log.c */
+void vfio_mig_fault_log_add(struct vfio_mig_faults *faults,
+			    const struct vfio_mig_fault *fault,
+			    enum vfio_mig_fault_fate fate);
+u64 vfio_mig_fault_log_counts(struct vfio_mig_device *mdev,
+			      u64 counts[VFIO_MIG_NR_FATES]);
+int vfio_mig_fault_log_show(struct seq_file *m, void *unused);
+
 /* fault_domain.c */
 bool vfio_mig_fault_domain_start(void);
 void vfio_mig_fault_domain_stop(void);

@@ -265,6 +265,30 @@ enum {
 	DIV_ROUND_UP(VFIO_MIG_FAULT_ENTRIES * sizeof(struct vfio_mig_fault), PAGE_SIZE)
 #define VFIO_MIG_EXT_PAGES		(2 + VFIO_MIG_FAULT_ENTRY_PAGES)
 
+/* What became of a fault. */
+enum vfio_mig_fault_fate {
+	VFIO_MIG_FAULT_TOLD,		/* the owner was told, by the ring */
+	VFIO_MIG_FAULT_DROPPED,		/* the ring was full */
+	VFIO_MIG_FAULT_UNHEARD,		/* the device was not open */
+	VFIO_MIG_NR_FATES,
+};
+
+#define VFIO_MIG_FAULT_LOG_ENTRIES	64
+
+/**
+ * struct vfio_mig_fault_log - the last faults of a device, for its administrator
+ * @fault: number n is at n modulo VFIO_MIG_FAULT_LOG_ENTRIES
+ * @fate: what became of it, VFIO_MIG_FAULT_TOLD and so on
+ * @next: number of the next fault, counted since the driver was bound
+ * @count: faults since then, by what became of them
+ */
+struct vfio_mig_fault_log {
+	struct vfio_mig_fault fault[VFIO_MIG_FAULT_LOG_ENTRIES];
+	u8 fate[VFIO_MIG_FAULT_LOG_ENTRIES];
+	u64 next;
+	u64 count[VFIO_MIG_NR_FATES];
+};
+
 /**
  * struct vfio_mig_faults - the fault ring of a device
  * @lock: protects what follows @signal, and what @page holds; taken in hard-irq
@@ -279,6 +303,7 @@ enum {
  * @producer: number of the next entry
  * @epoch: the current epoch; goes on when the device is closed
  * @dropped: faults that were dropped since the device was opened
+ * @log: for the administrator
  */
 struct vfio_mig_faults {
 	raw_spinlock_t lock;
@@ -291,6 +316,7 @@ struct vfio_mig_faults {
 	u32 producer;
 	u64 epoch;
 	u64 dropped;
+	struct vfio_mig_fault_log log;
 };
 
 /* The arcs that vfio_mig_get_next_state() uses with our flags. */

@@ -9,7 +9,8 @@ import time
 from ktap import equal, expect, test
 from machine import *  # noqa: F403
 
-COMMANDS = ("list", "bind", "unbind", "info", "save", "load", "move", "decode", "check")
+COMMANDS = ("list", "bind", "unbind", "info", "save", "load", "move", "decode", "faults",
+            "check")
 
 
 def rows():
@@ -36,7 +37,7 @@ def command_line():
 @test
 def no_such_device():
     state = fresh()
-    for name in ("info", "bind", "unbind", "save", "load", "move", "check"):
+    for name in ("info", "bind", "unbind", "save", "load", "move", "faults", "check"):
         more = VFS[1:2] if name == "move" else ["--suite", "/bin/true"] if name == "check" else []
         data = {"stdin": open("/dev/null")} if name != "load" else {"input": state, "stdin": None}
         must(UNSUITABLE, name, "0000:7f:1f.7", *more, says="there is no PCI device 0000:7f:1f.7",

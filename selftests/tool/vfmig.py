@@ -7,6 +7,7 @@ import ktap
 import machine
 import tests_decode  # noqa: F401 (registers its tests)
 import tests_drivers  # noqa: F401
+import tests_faults  # noqa: F401
 import tests_look  # noqa: F401
 import tests_transfer  # noqa: F401
 

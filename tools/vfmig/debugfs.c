@@ -51,29 +51,6 @@ static struct json_object *take_arc(char *line)
 	return arc;
 }
 
-static FILE *open_file(const char *bdf, const char *name)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), DEBUGFS "/vfio_pci_mig/%s/%s", bdf, name);
-	return fopen(path, "r");
-}
-
-static void take_arcs(struct json_object *tree, const char *bdf)
-{
-	struct json_object *arcs;
-	FILE *file = open_file(bdf, "arcs");
-	char line[1024];
-
-	if (!file)
-		return;
-	arcs = json_object_new_array();
-	while (fgets(line, sizeof(line), file))
-		json_object_array_add(arcs, take_arc(line));
-	fclose(file);
-	json_object_object_add(tree, "arcs", arcs);
-}
-
 static const char *explain(int err)
 {
 	if (err == EACCES || err == EPERM)
@@ -85,17 +62,48 @@ static const char *explain(int err)
 	return "its driver is not of vfio_pci_mig";
 }
 
+/* NULL, the reason and errno, where there is nothing to be had */
+FILE *open_debugfs(const char *bdf, const char *name, const char **why_not)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	int err;
+
+	snprintf(path, sizeof(path), DEBUGFS "/vfio_pci_mig/%s/%s", bdf, name);
+	file = fopen(path, "r");
+	if (!file) {
+		err = errno;
+		*why_not = explain(err);
+		errno = err;
+	}
+	return file;
+}
+
+static void take_arcs(struct json_object *tree, const char *bdf)
+{
+	struct json_object *arcs;
+	const char *why_not;
+	FILE *file = open_debugfs(bdf, "arcs", &why_not);
+	char line[1024];
+
+	if (!file)
+		return;
+	arcs = json_object_new_array();
+	while (fgets(line, sizeof(line), file))
+		json_object_array_add(arcs, take_arc(line));
+	fclose(file);
+	json_object_object_add(tree, "arcs", arcs);
+}
+
 /* NULL, and the reason, where there is nothing to be had */
 struct json_object *read_debugfs(const char *bdf, const char **why_not)
 {
-	FILE *file = open_file(bdf, "info");
+	FILE *file = open_debugfs(bdf, "info", why_not);
 	struct json_object *tree;
 	char line[256];
 
-	if (!file) {
-		*why_not = explain(errno);
+	if (!file)
 		return NULL;
-	}
 	tree = json_object_new_object();
 	while (fgets(line, sizeof(line), file))
 		take_line(tree, line);

@@ -12,6 +12,7 @@
 
 enum {
 	KEY_DRIVER = 'd',
+	KEY_FOLLOW = 'f',
 	KEY_JSON = 'j',
 	KEY_VERBOSE = 'v',
 	KEY_DIFF = 256,
@@ -38,6 +39,12 @@ static const struct argp_option transfer_options[] = {
 static const struct argp_option decode_options[] = {
 	OPTION_JSON,
 	{ "diff", KEY_DIFF, NULL, 0, "Say in what two files differ", 0 },
+	{}
+};
+
+static const struct argp_option faults_options[] = {
+	OPTION_JSON,
+	{ "follow", KEY_FOLLOW, NULL, 0, "Wait for more, until ^C", 0 },
 	{}
 };
 
@@ -74,6 +81,8 @@ static const struct command {
 	  transfer_options, 2, 2, cmd_move },
 	{ "decode", "FILE\n--diff FILE FILE", "Show a saved state in words.",
 	  decode_options, 1, 2, cmd_decode },
+	{ "faults", "BDF", "Show the DMA of a device that the IOMMU refused.",
+	  faults_options, 1, 1, cmd_faults },
 	{ "check", "BDF", "Hold a device to the migration uAPI, and give a verdict.",
 	  check_options, 1, 1, cmd_check },
 };
@@ -95,6 +104,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_DIFF:
 		opt->diff = true;
+		return 0;
+	case KEY_FOLLOW:
+		opt->follow = true;
 		return 0;
 	case KEY_DRIVER:
 		opt->driver = arg;

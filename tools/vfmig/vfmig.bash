@@ -63,11 +63,12 @@ _vfmig()
 	esac
 	case $command in
 	'')
-		_vfmig_reply "$typed" 'list bind unbind info save load move decode check --json --help --version'
+		_vfmig_reply "$typed" 'list bind unbind info save load move decode faults check --json --help --version'
 		return
 		;;
 	bind)		options+=' --driver' ;;
 	save | load | move) options+=' --verbose' ;;
+	faults)		options+=' --follow' ;;
 	check)		options+=' --verbose --peer --suite' ;;
 	decode)		options+=' --diff' ;;
 	esac

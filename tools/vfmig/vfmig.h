@@ -27,6 +27,7 @@ struct options {
 	bool json;
 	bool verbose;
 	bool diff;
+	bool follow;
 	const char *driver;
 	const char *suite;
 	const char *peer;
@@ -43,6 +44,7 @@ int cmd_save(const struct options *opt);
 int cmd_load(const struct options *opt);
 int cmd_move(const struct options *opt);
 int cmd_decode(const struct options *opt);
+int cmd_faults(const struct options *opt);
 int cmd_check(const struct options *opt);
 
 /* say.c */
@@ -80,6 +82,7 @@ void describe_holders(struct json_object *holders, char *text, size_t size);
 bool complain_of_holders(const char *bdf);
 
 /* debugfs.c */
+FILE *open_debugfs(const char *bdf, const char *name, const char **why_not);
 struct json_object *read_debugfs(const char *bdf, const char **why_not);
 
 /* buffer.c */
