@@ -8,7 +8,9 @@ MAKEFLAGS += --no-print-directory
 
 KDIR	?= /lib/modules/$(shell uname -r)/build
 TIMEOUT	?= $(if $(filter debug,$(KERNEL)),7200,3600)
-kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR)
+# Where it was built is nothing that should be in a module: two builds are the same, byte by byte. What ccflags-y has does not
+# reach the file that the kernel's build adds to each module.
+kbuild	:= $(MAKE) -C $(KDIR) M=$(CURDIR) KCFLAGS="$(strip $(KCFLAGS) -ffile-prefix-map=$(CURDIR)=.)"
 release	= $(shell cat $(KDIR)/include/config/kernel.release)
 lab	:= tools/lab/lab
 kernel	= $(or $(KERNEL),6.12)
