@@ -16,7 +16,7 @@ lab	:= tools/lab/lab
 kernel	= $(or $(KERNEL),6.12)
 run	= $(lab) run --kernel $(kernel) --timeout $(TIMEOUT)
 
-.PHONY: all clean install check model fuzz test soak demo bench bench-log docs conformance-table help
+.PHONY: all clean install check model fuzz test soak demo bench bench-log docs deb conformance-table help
 
 all:
 	@[ -d $(KDIR) ] || { echo "$(KDIR) is missing: install the kernel's headers, or set KDIR."; exit 1; }
@@ -82,6 +82,9 @@ bench-log:
 docs:
 	$(lab) exec -- tools/lab/mkdocs build/docs
 
+deb:
+	$(lab) deb $(if $(TRY),--try)
+
 # What runs on either device, and the table of it in the documentation
 conformance-table:
 	$(run) --share build/conformance -- sh -c 'cd selftests; \
@@ -117,6 +120,8 @@ help:
 	@echo '               made again'
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
 	@echo 'make docs      makes the pages of Documentation, in build/docs'
+	@echo 'make deb       builds Debian packages, igb-vfio-pci-dkms and vfmig, in build/deb; TRY=1 installs and removes them in'
+	@echo '               a copy of the root, and tries them in a machine with each kernel'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'
 	@echo 'make bench-log measures the DMA log: what a report costs, packets per second, and how long a guest'
 	@echo '               stands still; with plots, in build/bench-log'
