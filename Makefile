@@ -85,6 +85,9 @@ docs:
 deb:
 	$(lab) deb $(if $(TRY),--try)
 
+docs:
+	$(lab) exec -- tools/lab/mkdocs build/docs
+
 # What runs on either device, and the table of it in the documentation
 conformance-table:
 	$(run) --share build/conformance -- sh -c 'cd selftests; \
