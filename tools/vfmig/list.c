@@ -129,8 +129,8 @@ static void scan(struct pci_access *access, struct json_object *list)
 	pci_init(access);
 	pci_scan_bus(access);
 	for (dev = access->devices; dev; dev = dev->next) {
-		snprintf(bdf, sizeof(bdf), "%04x:%02x:%02x.%x", dev->domain & 0xffff,
-			 dev->bus, dev->dev, dev->func);
+		snprintf(bdf, sizeof(bdf), "%04x:%02x:%02x.%x", dev->domain, dev->bus,
+			 dev->dev, dev->func);
 		pci_fill_info(dev, PCI_FILL_IDENT);
 		if (pci_is_vf(bdf))
 			add_vf(list, bdf);

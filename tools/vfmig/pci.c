@@ -26,7 +26,7 @@ static int parse(const char *name, char *bdf)
 	unsigned int domain = 0, bus, slot, function;
 	int end = 0;
 
-	if (sscanf(name, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function,
+	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function,
 		   &end) != 4 || name[end]) {
 		domain = 0;
 		end = 0;
@@ -34,8 +34,8 @@ static int parse(const char *name, char *bdf)
 			   &end) != 3 || name[end])
 			return -EINVAL;
 	}
-	snprintf(bdf, BDF_LEN, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff,
-		 slot & 0xff, function & 0xf);
+	snprintf(bdf, BDF_LEN, "%04x:%02x:%02x.%x", domain, bus & 0xff, slot & 0xff,
+		 function & 0xf);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ enum {
 	NOT_WRITTEN,		/* the output could not be written */
 };
 
-#define BDF_LEN	16
+#define BDF_LEN	20		/* domains may have eight digits */
 
 struct options {
 	bool json;
