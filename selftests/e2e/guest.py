@@ -3,12 +3,12 @@
 
 import glob
 import os
-import re
 import socket
 
 import trace
 from child import Child
-from progress import Trouble, quote
+from console import Console
+from progress import Trouble
 from qmp import Qmp
 
 MACHINE = "pc-q35-10.0"
@@ -33,7 +33,7 @@ def kernel_release():
     return os.uname().release
 
 
-class Guest(Child):
+class Guest(Child, Console):
     """One QEMU: the source, or the destination that waits to be filled."""
 
     def __init__(self, name, directory, memory, initrd, nic_args,
@@ -80,13 +80,6 @@ class Guest(Child):
         self.qmp = progress.wait(f"{self.name} to answer", answers, 60,
                                  [self.log])
 
-    def console(self):
-        try:
-            with open(self.serial, errors="replace") as serial:
-                return serial.read()
-        except FileNotFoundError:
-            return ""
-
     def type_line(self, line):
         """Say something to the guest's userspace."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
@@ -118,25 +111,3 @@ class Guest(Child):
             if "Failed setting device state" in line:
                 return line.strip()
         return None
-
-    def must_not_give_up(self):
-        failed = re.search(r"^guest: failed (.*)", self.console(),
-                           re.MULTILINE)
-        if failed:
-            raise Trouble(f"the guest gave up: {failed.group(1)}\n"
-                          f"  {quote(self.serial)}")
-
-    def must_be_well(self):
-        self.must_not_give_up()
-        self.must_live()
-
-    def must_say(self, progress, text, what, timeout, times=1):
-        """Wait until the guest has written text so often to its console."""
-        def said():
-            alive = self.alive()
-            self.must_not_give_up()
-            often_enough = self.console().count(text) >= times
-            if not often_enough and not alive:
-                self.must_live()
-            return often_enough
-        progress.wait(what, said, timeout, [self.serial, self.log])
