@@ -18,7 +18,7 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
+tests=(conformance fail_nth mishaps mutants libvirt dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
 	fault_ring fsm vfmig hammer docs precopy traffic gate lock_order datapath data_fd dma_log kunit)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)
@@ -84,6 +84,9 @@ find_test()
 		;;
 	dpdk)
 		command=(python3 "$here/e2e/dpdk.py" --ktap)
+		;;
+	libvirt)
+		command=(python3 "$here/e2e/libvirt.py" --ktap)
 		;;
 	hammer)
 		command=("$here/hammer/hammer" --seconds $((8 * ${VFMIG_PATIENCE:-1})))

@@ -69,11 +69,14 @@ def publish(outcome, options, directory, progress):
     print(outcome.ktap() if options.ktap else "\n" + text)
 
 
-def run(options, plan, tell, needs_vfs=True):
-    """The exit status. tell(progress, directory, stack) gives an Outcome."""
+def run(options, plan, tell, needs_vfs=True, missing=None):
+    """The exit status. tell(progress, directory, stack) gives an Outcome.
+
+    missing: what else this machine lacks, if it does.
+    """
     if options.ktap:
         print("KTAP version 1")
-    reason = cannot_run(needs_vfs)
+    reason = cannot_run(needs_vfs) or missing
     if reason:
         print(f"1..0 # SKIP {reason}" if options.ktap else
               f"cannot run: {reason}")
