@@ -22,13 +22,17 @@ class Child:
                 stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, pass_fds=fds)
 
+    def exit_status(self):
+        """None as long as it lives."""
+        return self.process.poll()
+
     def alive(self):
-        return self.process.poll() is None
+        return self.exit_status() is None
 
     def must_live(self):
-        if not self.alive():
-            raise Trouble(f"{self.name} ended with status "
-                          f"{self.process.returncode}: "
+        status = self.exit_status()
+        if status is not None:
+            raise Trouble(f"{self.name} ended with status {status}: "
                           f"{tail(self.log, 1).strip()}")
         return True
 

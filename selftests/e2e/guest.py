@@ -37,18 +37,15 @@ class Guest(Child, Console):
     """One QEMU: the source, or the destination that waits to be filled."""
 
     def __init__(self, name, directory, memory, initrd, nic_args,
-                 incoming=False, reboots=False, waits=False):
+                 incoming=False, reboots=False, waits=False, qmp=None):
         """reboots: whether a reset is a reset, and not the end of it.
 
         waits: whether it does not run before it is told to.
+        qmp: (host, port), to be asked from another host.
         """
-        self.serial = os.path.join(directory, f"{name}-serial.log")
-        self.console_path = os.path.join(directory, f"{name}.console")
-        self.qmp_path = os.path.join(directory, f"{name}.qmp")
-        self.trace_path = os.path.join(directory, f"{name}-trace.log")
-        self.short_name = name
-        self.memory = memory
-        self.qmp = None
+        self._choose_names(name, directory, memory)
+        self.qmp_address = qmp or os.path.join(directory, f"{name}.qmp")
+        listen = "tcp:{}:{}".format(*qmp) if qmp else f"unix:{self.qmp_address}"
         argv = ["qemu-system-x86_64", "-name", name,
                 "-machine", f"{MACHINE},accel=kvm", "-cpu", "host",
                 "-smp", "1", "-m", str(memory),
@@ -57,7 +54,7 @@ class Guest(Child, Console):
                 "-chardev", f"socket,id=console,path={self.console_path},"
                             f"server=on,wait=off,logfile={self.serial}",
                 "-serial", "chardev:console",
-                "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
+                "-qmp", f"{listen},server=on,wait=off",
                 "-kernel", kernel_image(), "-initrd", initrd,
                 "-append", "console=ttyS0 quiet panic=-1 "
                            "iomem=relaxed"]
@@ -66,14 +63,23 @@ class Guest(Child, Console):
         if waits:
             argv += ["-S"]
         argv += trace.qemu_args(self.trace_path)
-        super().__init__(f"QEMU ({name})", argv + nic_args,
-                         os.path.join(directory, f"{name}-qemu.log"))
+        super().__init__(self.name, argv + nic_args, self.log)
+
+    def _choose_names(self, name, directory, memory):
+        self.name = f"QEMU ({name})"
+        self.short_name = name
+        self.memory = memory
+        self.serial = os.path.join(directory, f"{name}-serial.log")
+        self.console_path = os.path.join(directory, f"{name}.console")
+        self.trace_path = os.path.join(directory, f"{name}-trace.log")
+        self.log = os.path.join(directory, f"{name}-qemu.log")
+        self.qmp = None
 
     def connect(self, progress, transcript):
         def answers():
             self.must_live()
             try:
-                return Qmp(self.short_name, self.qmp_path, transcript,
+                return Qmp(self.short_name, self.qmp_address, transcript,
                            progress)
             except (FileNotFoundError, ConnectionRefusedError):
                 return None
@@ -91,6 +97,9 @@ class Guest(Child, Console):
             console.shutdown(socket.SHUT_WR)
             while console.recv(4096):
                 pass
+
+    def events_named(self, name):
+        return self.qmp.events_named(name)
 
     def status(self):
         return self.qmp.command("query-status")["status"]

@@ -171,7 +171,7 @@ class Migration(Scenario):
         self.source.qmp.command("quit")
         self.progress.wait("the source to quit",
                            lambda: not self.source.alive(), 30, self.logs())
-        record.source_exit = self.source.process.returncode
+        record.source_exit = self.source.exit_status()
         self.progress.say("the destination runs, the source has ended")
 
     def must_have_no_complaint(self):
@@ -197,14 +197,14 @@ class Migration(Scenario):
             with contextlib.suppress(Trouble):
                 guest.qmp.collect_events()
             moves = [(when, data["device-state"]) for when, data
-                     in guest.qmp.events_named("VFIO_MIGRATION")]
+                     in guest.events_named("VFIO_MIGRATION")]
             if guest is self.source:
-                stops += guest.qmp.events_named("STOP")[:1]
+                stops += guest.events_named("STOP")[:1]
                 stops += [move for move in moves if move[1] in
                           ("running-p2p", "pre-copy-p2p", "stop")][:1]
             else:
                 started = [move for move in moves if move[1] == "running"]
-                starts += guest.qmp.events_named("RESUME")[:1] + started[:1]
+                starts += guest.events_named("RESUME")[:1] + started[:1]
                 # What comes later belongs to the end of the scenario.
                 moves = [move for move in moves
                          if not started or move[0] <= started[0][0]]
@@ -233,7 +233,7 @@ class Migration(Scenario):
         self.peer.finish()
         self.progress.wait("both ends of the connection to finish",
                            self.peer.finished, 30, [self.peer.log])
-        if self.peer.process.returncode not in PEER_FINISHED:
+        if self.peer.exit_status() not in PEER_FINISHED:
             self.peer.must_live()
         self.progress.say("collecting the guest's side of the story")
         self.destination.must_say(self.progress, "guest: end",
@@ -241,7 +241,7 @@ class Migration(Scenario):
         self.progress.wait("the guest to power off",
                            lambda: not self.destination.alive(), 30,
                            [self.destination.serial, self.destination.log])
-        status = self.destination.process.returncode
+        status = self.destination.exit_status()
         if status:
             raise Trouble(f"QEMU (destination) ended with status {status}")
 
@@ -300,6 +300,13 @@ class Migration(Scenario):
         record.host_log = self.leave_kernel_log()
 
 
+    def draw(self):
+        problem = (plot.draw(self.record, self.directory)
+                   if self.options.report else None)
+        if problem:
+            self.progress.say(f"no plot: {problem}")
+
+
 def whole_number(text):
     value = int(text)
     if value < 1:
@@ -307,11 +314,8 @@ def whole_number(text):
     return value
 
 
-def parse_arguments():
-    parser = new_parser(__doc__)
-    parser.add_argument("--nic", choices=("vf", "virtio"), default="vf",
-                        help="virtio: the same with an emulated card, which "
-                        "tells a fault of this test from a driver's")
+def add_arguments(parser):
+    """Those of any migration of this kind."""
     for end in ("source", "destination"):
         parser.add_argument(f"--{end}", choices=WAYS,
                             help=f"how the {end}'s QEMU opens its function "
@@ -332,12 +336,20 @@ def parse_arguments():
                         help="as if the device kept no log of its DMA")
     parser.add_argument("--load", action="store_true",
                         help="send to the guest as fast as it takes it")
-    parser.add_argument("--compare", action="store_true",
-                        help="compare all of the guest's memory before it "
-                        "goes on, for which it stands still longer")
     parser.add_argument("--break", choices=BREAKS, dest="break_traffic",
                         help="break the guest's traffic on purpose, to see "
                         "that the checks notice")
+
+
+def parse_arguments():
+    parser = new_parser(__doc__)
+    parser.add_argument("--nic", choices=("vf", "virtio"), default="vf",
+                        help="virtio: the same with an emulated card, which "
+                        "tells a fault of this test from a driver's")
+    add_arguments(parser)
+    parser.add_argument("--compare", action="store_true",
+                        help="compare all of the guest's memory before it "
+                        "goes on, for which it stands still longer")
     return parser.parse_args()
 
 
@@ -347,10 +359,7 @@ def main():
     def tell(progress, directory, stack):
         migration = Migration(options, progress, directory, stack)
         migration.run()
-        if options.report:
-            problem = plot.draw(migration.record, directory)
-            if problem:
-                progress.say(f"no plot: {problem}")
+        migration.draw()
         return outcome(migration.record)
 
     real = options.nic == "vf"

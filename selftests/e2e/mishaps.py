@@ -157,7 +157,7 @@ class Mishaps(Scenario):
         self.progress.wait("the destination to end",
                            lambda: not destination.alive(), PATIENCE,
                            self.logs())
-        self.claim(REBOOT_FAILS, destination.process.returncode == 1 and
+        self.claim(REBOOT_FAILS, destination.exit_status() == 1 and
                    not self.guest.complaint(), migration["error-desc"])
 
     def reload_in_precopy(self):

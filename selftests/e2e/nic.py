@@ -40,6 +40,68 @@ class HostAddress:
         ip("link", "set", self.netdev, "mtu", self.mtu, check=False)
 
 
+class Function:
+    """The virtual function of one end."""
+
+    def __init__(self, bdf, way):
+        """way: how QEMU opens it; None is the usual way."""
+        self.name = self.bdf = bdf
+        self.driver = driver_of(bdf)
+        can = Abilities(bdf)
+        self.flags, self.dma_log = can.flags, can.dma_log
+        self.offers = can.describe()
+        self.way = way or iommu.usual_way()
+        self.found = []			# what its QEMUs had open
+
+    def has_log(self):
+        """Whether a QEMU gets more than "everything" from a log of the DMA.
+
+        With an iommufd it makes a page table of its own, and what address
+        space that belongs to no driver can tell.
+        """
+        return self.dma_log and self.way == iommu.GROUP
+
+    def qemu_args(self, log):
+        device = (f"vfio-pci,id=nic,host={self.bdf},rombar=0,"
+                  "enable-migration=on,migration-events=on")
+        if not log:
+            # Without a log, VFIO reports all of the guest's memory as dirty
+            # all the time: the migration would never find an end. Let the
+            # device's share be sent only once the guest stands still.
+            device += ",x-pre-copy-dirty-page-tracking=off"
+        return iommu.qemu_args(self.way, device)
+
+    def look(self, guest):
+        """Note which files a QEMU, which has it by now, has open."""
+        self.found.append(iommu.open_files(guest.process.pid))
+
+    def opened(self):
+        """Whether in its own way and no other; None if it was not seen."""
+        if not self.found:
+            return None
+        due = iommu.due_files(self.way, self.bdf)
+        return all(files == due for files in self.found)
+
+    def complaint(self):
+        return complaint_about(self.bdf, self.driver)
+
+
+def from_environment(name, what):
+    try:
+        return os.environ[name]
+    except KeyError as err:
+        raise Trouble(f"{name} is not set: it says {what}") from err
+
+
+def own_functions(count):
+    """The addresses of that many of the functions that are ours to use."""
+    vfs = from_environment("VFMIG_VFS", "which functions to use").split()
+    if len(vfs) < count:
+        raise Trouble(f"VFMIG_VFS must name {count} virtual functions, one "
+                      "for each QEMU")
+    return vfs[:count]
+
+
 class VfNic:
     """A virtual function for each end, and the PF's interface as our side."""
 
@@ -49,66 +111,48 @@ class VfNic:
 
     def __init__(self, progress, ways):
         """ways: how each end opens its function; None is the usual way."""
-        try:
-            self.netdev = os.environ["VFMIG_PF_NETDEV"]
-            self.vfs = os.environ["VFMIG_VFS"].split()[:2]
-        except KeyError as err:
-            raise Trouble(f"{err.args[0]} is not set: it and VFMIG_VFS say "
-                          "which devices to use") from err
-        if len(self.vfs) < 2:
-            raise Trouble("VFMIG_VFS must name two virtual functions, one "
-                          "for the source and one for the destination")
-        self.drivers = [driver_of(vf) for vf in self.vfs]
-        self.abilities = [Abilities(vf) for vf in self.vfs]
-        for vf, driver, can in zip(self.vfs, self.drivers, self.abilities):
-            progress.say(f"{vf} is bound to {driver}: {can.describe()}")
-            if "STOP_COPY" not in can.flags:
-                raise Trouble(f"{vf} is bound to {driver}, which cannot "
-                              "migrate it; bind it to igb_vfio_pci")
-        self.offers = self.abilities[0].describe()
-        self.precopy = all("PRE_COPY" in can.flags for can in self.abilities)
-        self.ways = [way or iommu.usual_way() for way in ways]
-        self.found = [[], []]		# what the QEMUs of each end had open
+        self.netdev = from_environment("VFMIG_PF_NETDEV",
+                                       "which interface is the PF's")
+        self.functions = self.find_functions(ways)
+        for function in self.functions:
+            bound = f"{function.name} is bound to {function.driver}"
+            progress.say(f"{bound}: {function.offers}")
+            if "STOP_COPY" not in function.flags:
+                raise Trouble(f"{bound}, which cannot migrate it; bind it to "
+                              "igb_vfio_pci")
+        self.vfs = [function.bdf for function in self.functions]
+        self.ways = [function.way for function in self.functions]
+        self.offers = self.functions[0].offers
+        self.precopy = all("PRE_COPY" in function.flags
+                           for function in self.functions)
         self.address = HostAddress(self.netdev, HOST_ADDRESS)
 
-    def has_log(self, end):
-        """Whether a QEMU gets more than "everything" from a log of the DMA.
+    def find_functions(self, ways):
+        return [Function(bdf, way) for bdf, way in zip(own_functions(2), ways)]
 
-        With an iommufd it makes a page table of its own, and what address
-        space that belongs to no driver can tell.
-        """
-        return (self.log and self.abilities[end].dma_log and
-                self.ways[end] == iommu.GROUP)
+    def has_log(self, end):
+        """end: 0 for the source, 1 for the destination."""
+        return self.log and self.functions[end].has_log()
 
     def qemu_args(self, end):
-        """end: 0 for the source, 1 for the destination."""
-        device = (f"vfio-pci,id=nic,host={self.vfs[end]},rombar=0,"
-                  "enable-migration=on,migration-events=on")
-        if not self.has_log(end):
-            # Without a log, VFIO reports all of the guest's memory as dirty
-            # all the time: the migration would never find an end. Let the
-            # device's share be sent only once the guest stands still.
-            device += ",x-pre-copy-dirty-page-tracking=off"
-        return iommu.qemu_args(self.ways[end], device)
+        return self.functions[end].qemu_args(self.has_log(end))
 
-    def look(self, end, pid):
-        """Note which files a QEMU, which has its device by now, has open."""
-        self.found[end].append(iommu.open_files(pid))
+    def look(self, end, guest):
+        self.functions[end].look(guest)
 
     def described_ways(self):
         return " -> ".join(self.ways)
 
     def opened(self):
-        right = [all(files == iommu.due_files(way, vf) for files in found)
-                 for way, vf, found in zip(self.ways, self.vfs, self.found)]
-        return Claim(OPENED, all(right) if all(self.found) else None,
+        opened = [function.opened() for function in self.functions]
+        return Claim(OPENED, None if None in opened else all(opened),
                      self.described_ways() + ": " + "; ".join(
-                         ", ".join(files) or "none" for found in self.found
-                         for files in found))
+                         ", ".join(files) or "none"
+                         for function in self.functions
+                         for files in function.found))
 
     def complaints(self):
-        found = [complaint_about(vf, driver)
-                 for vf, driver in zip(self.vfs, self.drivers)]
+        found = [function.complaint() for function in self.functions]
         return [complaint for complaint in found if complaint]
 
     def remove(self):
@@ -146,7 +190,7 @@ class VirtioNic:
                 "-device", f"virtio-net-pci,id=nic,netdev=net,mac={MAC},"
                            "romfile="]
 
-    def look(self, _end, _pid):
+    def look(self, _end, _guest):
         """There is no device of VFIO's."""
 
     def described_ways(self):

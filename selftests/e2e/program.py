@@ -69,6 +69,19 @@ def publish(outcome, options, directory, progress):
     print(outcome.ktap() if options.ktap else "\n" + text)
 
 
+@contextlib.contextmanager
+def workplace():
+    """(a directory, a stack for what has to be undone), until a signal comes."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop_on_signal)
+    with contextlib.ExitStack() as stack:
+        # On tmpfs, whatever the report's directory is: QEMU's sockets and
+        # logs must not depend on a shared mount.
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="vfmig-e2e-"))
+        yield directory, stack
+
+
 def run(options, plan, tell, needs_vfs=True, missing=None):
     """The exit status. tell(progress, directory, stack) gives an Outcome.
 
@@ -83,15 +96,8 @@ def run(options, plan, tell, needs_vfs=True, missing=None):
         return SKIP
     if options.ktap:
         print(f"1..{plan}")
-    for number in STOP_SIGNALS:
-        signal.signal(number, stop_on_signal)
-
     progress = Progress("# " if options.ktap else "")
-    with contextlib.ExitStack() as stack:
-        # On tmpfs, whatever the report's directory is: QEMU's sockets and
-        # logs must not depend on a shared mount.
-        directory = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="vfmig-e2e-"))
+    with workplace() as (directory, stack):
         outcome = tell(progress, directory, stack)
         publish(outcome, options, directory, progress)
         return 0 if outcome.passed() else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The QEMU Machine Protocol over a unix socket, with a transcript."""
+"""The QEMU Machine Protocol over a socket, with a transcript."""
 
 import json
 import socket
@@ -11,14 +11,17 @@ COMMAND_SECONDS = 60
 
 
 class Qmp:
-    def __init__(self, name, path, transcript, progress):
+    def __init__(self, name, address, transcript, progress):
+        """address: a path, or (host, port)."""
         self.name = name
         self.progress = progress
         self.transcript = transcript
         self.events = []
         self.buffer = b""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(path)
+        self.sock = socket.socket(socket.AF_UNIX if isinstance(address, str)
+                                  else socket.AF_INET, socket.SOCK_STREAM)
+        self.sock.settimeout(COMMAND_SECONDS)
+        self.sock.connect(address)
         self._must_read("its greeting")
         self.command("qmp_capabilities")
 

@@ -47,6 +47,7 @@ class Record:
         self.source_console = ""
         self.destination_console = ""
         self.host_log = []
+        self.log_name = "the host's kernel log shows"
         self.complaints = None
 
     def pings(self):
@@ -316,7 +317,7 @@ def check_guest_log(record):
 
 def check_host_log(record):
     bad = host_troubles(record.host_log)
-    return Claim("the host's kernel log shows no trouble", not bad,
+    return Claim(f"{record.log_name} no trouble", not bad,
                  bad[0] if bad else f"{len(record.host_log)} lines")
 
 
@@ -430,8 +431,8 @@ def figures(record):
     return rows
 
 
-def outcome(record):
+def outcome(record, more_claims=()):
     return Outcome(
-        claims(record), figures(record), record.trouble,
+        claims(record) + list(more_claims), figures(record), record.trouble,
         f"the guest moved {record.nic and record.nic.journey} while it ran, "
         "and nothing that it sent or received was lost.")

@@ -61,14 +61,16 @@ class Scenario:
         self.stack.callback(self.nic.remove)
         self.flows = Flows(self.nic.netdev, self.stack.callback)
 
+    def make_guest(self, name, end, **how):
+        return Guest(name, self.directory, self.memory,
+                     self.path("guest.initrd"), self.nic.qemu_args(end), **how)
+
     def new_guest(self, name, end, **how):
         """Start a QEMU whose card is that of this end."""
-        guest = self.keep(Guest(
-            name, self.directory, self.memory, self.path("guest.initrd"),
-            self.nic.qemu_args(end), **how))
+        guest = self.keep(self.make_guest(name, end, **how))
         self.guests.append(guest)
         guest.connect(self.progress, self.transcript)
-        self.nic.look(end, guest.process.pid)
+        self.nic.look(end, guest)
         # Without a return path the source is done once all is sent, whatever
         # the destination then thinks of it. With the switchover-ack the source
         # goes on until the destination's card has taken its initial data.
