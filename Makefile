@@ -68,7 +68,8 @@ hammer:
 		./selftests/hammer/hammer --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 demo:
-	$(run) --share build/demo -- python3 selftests/e2e/migrate.py --source group --report /share
+	$(run) --hosts $(or $(HOSTS),1) --share build/demo -- \
+		python3 selftests/e2e/$(if $(filter-out 1,$(HOSTS)),hosts,migrate).py --source group --report /share
 
 bench:
 	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'
@@ -121,7 +122,8 @@ help:
 	@echo 'make hammer SECONDS=600'
 	@echo '               makes random calls on a function, from several threads, for so many seconds; SEED=N has them'
 	@echo '               made again'
-	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo'
+	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo. HOSTS=2 migrates it from one'
+	@echo '               machine to another, each with a card of its own'
 	@echo 'make docs      makes the pages of Documentation, in build/docs'
 	@echo 'make deb       builds Debian packages, igb-vfio-pci-dkms and vfmig, in build/deb; TRY=1 installs and removes them in'
 	@echo '               a copy of the root, and tries them in a machine with each kernel'
