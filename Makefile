@@ -53,7 +53,8 @@ test:
 ifdef DEVICE
 	$(run) -- ./selftests/run_tests.sh --device $(DEVICE) $(T)
 else
-	$(lab) test $(KERNEL:%=--kernel %) --timeout $(TIMEOUT) $(T)
+	$(if $(filter deb,$(T)),$(lab) deb --try)
+	$(if $(filter-out deb,$(or $(T),all)),$(lab) test $(KERNEL:%=--kernel %) --timeout $(TIMEOUT) $(filter-out deb,$(T)))
 endif
 
 # One processor, see Documentation/lab.rst; but the kernel switches between threads wherever it can
@@ -85,9 +86,6 @@ docs:
 
 deb:
 	$(lab) deb $(if $(TRY),--try)
-
-docs:
-	$(lab) exec -- tools/lab/mkdocs build/docs
 
 # What runs on either device, and the table of it in the documentation
 conformance-table:
@@ -125,8 +123,9 @@ help:
 	@echo 'make demo      migrates a guest with a virtual function; the report is in build/demo. HOSTS=2 migrates it from one'
 	@echo '               machine to another, each with a card of its own'
 	@echo 'make docs      makes the pages of Documentation, in build/docs'
-	@echo 'make deb       builds Debian packages, igb-vfio-pci-dkms and vfmig, in build/deb; TRY=1 installs and removes them in'
-	@echo '               a copy of the root, and tries them in a machine with each kernel'
+	@echo 'make deb       builds Debian packages, igb-vfio-pci-dkms and vfmig, in build/deb; TRY=1 (or'
+	@echo '               make test T=deb) installs and removes them in a copy of the root, and tries them in a machine'
+	@echo '               with each kernel'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'
 	@echo 'make bench-log measures the DMA log: what a report costs, packets per second, and how long a guest'
 	@echo '               stands still; with plots, in build/bench-log'
