@@ -121,6 +121,7 @@ class VfNic:
                 raise Trouble(f"{bound}, which cannot migrate it; bind it to "
                               "igb_vfio_pci")
         self.vfs = [function.bdf for function in self.functions]
+        self.drivers = [function.driver for function in self.functions]
         self.ways = [function.way for function in self.functions]
         self.offers = self.functions[0].offers
         self.precopy = all("PRE_COPY" in function.flags
