@@ -251,10 +251,19 @@ class Libvirt(Scenario):
             if os.path.exists(domain.serial):
                 self.progress.say(quote(domain.serial))
 
+    def leave_logs(self):
+        """Beside those of this scenario's own, for the report."""
+        for end, domain in self.domains.items():
+            for path in (domain.serial, domain.log):
+                if os.path.exists(path):
+                    shutil.copy(path, self.path(
+                        f"{end}-{os.path.basename(path)}"))
+
     def collect(self):
         record = self.record
         record.trouble = self.trouble
         self.stop_pings()
+        self.leave_logs()
         with contextlib.suppress(KeyError):
             record.source_console = self.domains["source"].console()
             record.destination_console = self.domains["destination"].console()
