@@ -18,8 +18,10 @@ set -u
 
 here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
-tests=(conformance fail_nth mishaps mutants libvirt dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
+tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
 	fault_ring fsm vfmig hammer docs precopy traffic gate lock_order datapath data_fd dma_log kunit)
+# Only run by name: a guest's link goes down now and then when another VF is given back, see Documentation/lab.rst
+by_name=(libvirt)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)
 passed=0
@@ -71,7 +73,9 @@ find_test()
 		;;
 	migrate)
 		limit=1800
-		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5 --source group --compare)
+		command=(python3 "$here/e2e/migrate.py" --ktap --before 5 --after 5)
+		# Where there is a log of the device's DMA, the guest's memory shows whether it has missed anything.
+		[ ! -e /dev/iommu ] || command+=(--source group --compare)
 		;;
 	mishaps)
 		command=(python3 "$here/e2e/mishaps.py" --ktap)
@@ -146,7 +150,7 @@ known()
 {
 	local name
 
-	for name in "${tests[@]}"; do
+	for name in "${tests[@]}" "${by_name[@]}"; do
 		[ "$name" != "$1" ] || return 0
 	done
 	return 1
@@ -360,7 +364,7 @@ read -ra devices <<<"$names"
 
 for name in "$@"; do
 	if ! known "$name"; then
-		say "run_tests.sh: no test $name; there are: ${tests[*]}" >&2
+		say "run_tests.sh: no test $name; there are: ${tests[*]} ${by_name[*]}" >&2
 		exit 2
 	fi
 done
