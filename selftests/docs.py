@@ -5,7 +5,6 @@ They are the lines of "code-block:: console" that begin with "# ". Each has to s
 """
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +14,11 @@ sys.path.insert(0, str(HERE / "tool"))
 
 import ktap  # noqa: E402 (it is next door)
 import machine  # noqa: E402
-
-PAGES = HERE / "pages"
-BLOCK = re.compile(r"^\.\. code-block:: console\n((?:\n| .*\n)*)", re.MULTILINE)
+from page import PAGES, blocks  # noqa: E402 (in e2e, as machine has it)
 
 
 def commands(page):
-    for block in BLOCK.findall(page.read_text()):
+    for block in blocks(page.read_text(), "console"):
         for line in block.splitlines():
             if line.strip().startswith("# "):
                 yield line.strip()[2:]
@@ -53,7 +50,7 @@ def main():
     if machine.VFS[:2] != ["0000:01:10.0", "0000:01:10.2"]:
         print("KTAP version 1\n1..0 # SKIP the VFs have other addresses than those of the pages")
         return 4
-    for page in sorted(PAGES.glob("*.rst")):
+    for page in sorted(Path(PAGES).glob("*.rst")):
         if any(commands(page)):
             add_test(page)
     return ktap.run(sys.argv[1:], machine.rebind_all)

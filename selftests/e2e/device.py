@@ -29,6 +29,23 @@ def driver_of(bdf):
     return os.path.basename(os.readlink(link)) if os.path.exists(link) else None
 
 
+def put(path, text):
+    """Into a file of sysfs."""
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def hand_over(bdf, override):
+    """To the driver that has to be asked for, or else to whoever takes it.
+
+    A device that has that driver already is bound anew.
+    """
+    put(f"{DEVICES}/{bdf}/driver_override", override or "\n")
+    if driver_of(bdf):
+        put(f"{DEVICES}/{bdf}/driver/unbind", bdf)
+    put("/sys/bus/pci/drivers_probe", bdf)
+
+
 def group_of(bdf):
     return os.path.basename(os.readlink(f"{DEVICES}/{bdf}/iommu_group"))
 

@@ -5,25 +5,12 @@ import contextlib
 import os
 import subprocess
 
-from device import DEVICES, driver_of
+from device import driver_of, hand_over
 from nic import VfNic, load_modules
 from progress import Trouble
 
 FORMER = "igbvf"
 LOADED = "/sys/module/igb_vfio_pci"
-
-
-def put(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def hand_over(bdf, override):
-    """To the driver that has to be asked for, or else to whoever takes it."""
-    put(f"{DEVICES}/{bdf}/driver_override", override or "\n")
-    if driver_of(bdf):
-        put(f"{DEVICES}/{bdf}/driver/unbind", bdf)
-    put("/sys/bus/pci/drivers_probe", bdf)
 
 
 def unload(module):

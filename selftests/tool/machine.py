@@ -10,7 +10,7 @@ import sys
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
-from device import DEVICES, driver_of, opened  # noqa: E402 (it is next door)
+from device import DEVICES, driver_of, hand_over, opened, put  # noqa: E402 (it is next door)
 from ktap import Failed, equal, expect  # noqa: E402
 
 TOOL = os.environ.get("VFMIG_TOOL",
@@ -48,11 +48,6 @@ def must(status, *args, says="", **options):
 
 def as_json(*args, status=DONE, **options):
     return json.loads(must(status, "--json", *args, **options))
-
-
-def put(path, what):
-    with open(path, "w") as file:
-        file.write(what)
 
 
 def get(path):
@@ -125,12 +120,8 @@ def pretend_error(bdf, handler):
 def rebind_all():
     """As the machine was when it was handed over."""
     for bdf in VFS:
-        if driver_of(bdf) == DRIVER:
-            continue
-        put(f"{DEVICES}/{bdf}/driver_override", DRIVER)
-        if driver_of(bdf):
-            put(f"{DEVICES}/{bdf}/driver/unbind", bdf)
-        put("/sys/bus/pci/drivers_probe", bdf)
+        if driver_of(bdf) != DRIVER:
+            hand_over(bdf, DRIVER)
 
 
 def untouched():
