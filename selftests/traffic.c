@@ -285,6 +285,28 @@ TEST_F(traffic, interrupts)
 		    !igbvf_irq_wait(&self->vf, IGBVF_VEC_RX, 500));
 }
 
+/*
+ * igbvf looks at its link when the vector of the mailbox fires: not for nothing, but
+ * where there is an answer that has not been looked at.
+ */
+TEST_F(traffic, mailbox_interrupt)
+{
+	__u32 msg[2] = { VF_SET_LPE, 1518 };
+
+	igbvf_irq_drain(&self->vf);
+	move(_metadata, &self->vf, self->b);
+	EXPECT_EQ(0, igbvf_irq_wait(&self->vf, IGBVF_VEC_RX, 1000));
+	EXPECT_EQ(-EAGAIN, igbvf_irq_wait(&self->vf, IGBVF_VEC_MBOX, 200));
+
+	ASSERT_EQ(0, igbvf_mbox_post(&self->vf, msg, 2));
+	usleep(100000);
+	igbvf_irq_drain(&self->vf);
+	GO(self->b, VFIO_DEVICE_STATE_STOP);
+	GO(self->b, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(0, igbvf_irq_wait(&self->vf, IGBVF_VEC_MBOX, 1000));
+	EXPECT_EQ(0, igbvf_mbox_wait(&self->vf, msg, 2));
+}
+
 /* Masked when it came, unmasked after the migration: it fires */
 TEST_F(traffic, masked_interrupt)
 {

@@ -144,6 +144,7 @@ extern const struct vfio_mig_ops igb_vf_mig_ops;
 /* mailbox.c */
 void igb_vf_access(struct vfio_mig_device *mdev, u32 offset, u32 *val, bool write);
 void igb_vf_mbx_settle(struct igb_vf *vf);
+bool igb_vf_mbx_has_news(struct igb_vf *vf);
 int igb_vf_mbx_exchange(struct igb_vf *vf, const u32 *msg, unsigned int len,
 			u32 *reply, unsigned int reply_len);
 int igb_vf_mbx_acquire(struct igb_vf *vf);

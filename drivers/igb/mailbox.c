@@ -190,6 +190,21 @@ void igb_vf_mbx_settle(struct igb_vf *vf)
 	mbx->pending = false;
 }
 
+/**
+ * igb_vf_mbx_has_news() - whether the PF has done something the guest has not seen
+ * @vf: the VF
+ *
+ * Context: trap lock held.
+ * Return: true where V2PMAILBOX says to the guest that the PF has written, read, or been
+ * reset.
+ */
+bool igb_vf_mbx_has_news(struct igb_vf *vf)
+{
+	u32 val = look_at_mailbox(vf);
+
+	return vf->mbx.kept || val & V2PMAILBOX_RSTI;
+}
+
 /* Takes the mailbox memory; the flags that reading clears are of no interest. */
 static int acquire_until(struct igb_vf *vf, unsigned long end)
 {

@@ -21,6 +21,7 @@
 #define VTCTRL_DUP		0x0004
 #define  VTCTRL_RST		BIT(26)
 #define VTSTATUS		0x0008
+#define  VTSTATUS_LU		BIT(1)
 
 #define VMBMEM(n)		(0x0800 + 4 * (n))
 
@@ -56,8 +57,11 @@
 #define VTEIAM			0x1530
 #define VTEICR			0x1580
 #define VTEITR(n)		(0x1680 + 4 * (n))
+/* A byte for each cause */
 #define VTIVAR			0x1700
 #define VTIVAR_MISC		0x1740
+#define  IVAR_INT_ALLOC		GENMASK(1, 0)
+#define  IVAR_VALID		BIT(7)
 #define  VT_ALL_VECTORS		GENMASK(2, 0)
 
 #define RDBAL(n)		(0x2800 + 0x100 * (n))

@@ -121,8 +121,7 @@ int igb_vf_quiesce(struct vfio_mig_device *mdev)
 
 /*
  * What was posted while a queue was off is only looked at when its tail is
- * written. And an interrupt may have been lost anywhere on the way: one too
- * many does no harm, one too few stalls the guest.
+ * written. And an interrupt may have been lost anywhere on the way.
  */
 static void kick(struct igb_vf *vf)
 {
@@ -168,6 +167,49 @@ static u32 unmasked_vectors(struct igb_vf *vf)
 	return mask & VT_ALL_VECTORS;
 }
 
+/* The vectors that a register of the VTIVAR kind has its causes raise. */
+static u32 vectors_of(u32 ivar)
+{
+	u32 vectors = 0;
+
+	for (; ivar; ivar >>= 8)
+		if (ivar & IVAR_VALID)
+			vectors |= BIT(ivar & IVAR_INT_ALLOC);
+	return vectors;
+}
+
+/* Whether the guest would find something if it looked at its mailbox and its link. */
+static bool has_news(struct igb_vf *vf)
+{
+	return igb_vf_mbx_has_news(vf) ||
+	       !(igb_vf_read(vf, VTSTATUS) & VTSTATUS_LU);
+}
+
+/*
+ * The vectors that need not be raised again. One interrupt of a queue too many does no
+ * harm, one too few stalls the guest. But one of the mailbox has igbvf look at the link
+ * anew, and take it for lost where it does not get the mailbox memory at once.
+ */
+static u32 quiet_vectors(struct igb_vf *vf)
+{
+	u32 queues = vectors_of(igb_vf_read(vf, VTIVAR));
+	u32 mailbox = vectors_of(igb_vf_read(vf, VTIVAR_MISC) & 0xff);
+
+	return has_news(vf) ? 0 : mailbox & ~queues;
+}
+
+/*
+ * Reading VTEICR clears it: what was pending is raised again when the VF starts. A vector
+ * that clears itself is not pending any more when it has been sent, but on a device that
+ * keeps what VTEICS has raised.
+ */
+static u32 pending_vectors(struct igb_vf *vf)
+{
+	u32 sent = vf->vteims & igb_vf_read(vf, VTEIAC) & quiet_vectors(vf);
+
+	return igb_vf_read(vf, VTEICR) & VT_ALL_VECTORS & ~sent;
+}
+
 /**
  * igb_vf_stop() - the stop op: RUNNING_P2P -> STOP
  * @mdev: the device
@@ -192,8 +234,7 @@ int igb_vf_stop(struct vfio_mig_device *mdev)
 	igb_vf_mbx_settle(vf);
 	vf->vteims = unmasked_vectors(vf);
 	igb_vf_write(vf, VTEIMC, VT_ALL_VECTORS);
-	/* Reading clears it: what was pending is raised again when it starts. */
-	vf->vteicr = igb_vf_read(vf, VTEICR) & VT_ALL_VECTORS;
+	vf->vteicr = pending_vectors(vf);
 	return 0;
 }
 
@@ -210,7 +251,7 @@ int igb_vf_start(struct vfio_mig_device *mdev)
 	igb_vf_write(vf, VTEIMS, vf->vteims);
 	if (vf->vteicr)
 		igb_vf_write(vf, VTEICS, vf->vteicr);
-	vf->raise = vf->vteims | vf->vteicr;
+	vf->raise = (vf->vteims & ~quiet_vectors(vf)) | vf->vteicr;
 	return 0;
 }
 
