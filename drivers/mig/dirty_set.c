@@ -7,6 +7,7 @@
  * what it takes to look through the set depends on the pages in it and not on how
  * far they are apart. Beside them are spans whose pages are all in the set.
  */
+#include <kunit/visibility.h>
 #include <linux/minmax.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
@@ -22,6 +23,8 @@
 struct chunk {
 	struct rb_node node;
 	unsigned long index;	/* of its first page, in chunks */
+	/* The words of bits that are not 0: most pages are far apart. */
+	DECLARE_BITMAP(used, VFIO_MIG_CHUNK_WORDS);
 	DECLARE_BITMAP(bits, VFIO_MIG_CHUNK_PAGES);
 };
 
@@ -34,6 +37,7 @@ void vfio_mig_set_init(struct vfio_mig_dirty_set *set)
 	mutex_init(&set->lock);
 	set->chunks = RB_ROOT;
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_init);
 
 static void remove_chunk(struct vfio_mig_dirty_set *set, struct chunk *chunk)
 {
@@ -80,6 +84,7 @@ int vfio_mig_set_begin(struct vfio_mig_dirty_set *set,
 	mutex_unlock(&set->lock);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_begin);
 
 /**
  * vfio_mig_set_end() - forget all pages, and take none any more
@@ -98,6 +103,7 @@ void vfio_mig_set_end(struct vfio_mig_dirty_set *set)
 	set->nr_whole = 0;
 	mutex_unlock(&set->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_end);
 
 static void add_all(struct vfio_mig_dirty_set *set)
 {
@@ -119,6 +125,7 @@ void vfio_mig_set_add_all(struct vfio_mig_dirty_set *set)
 		add_all(set);
 	mutex_unlock(&set->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_add_all);
 
 static struct chunk *new_chunk(struct vfio_mig_dirty_set *set, unsigned long index,
 			       struct rb_node *parent, struct rb_node **link)
@@ -153,6 +160,14 @@ static struct chunk *get_chunk(struct vfio_mig_dirty_set *set, unsigned long ind
 	return new_chunk(set, index, parent, link);
 }
 
+static void add_bits(struct chunk *chunk, unsigned int from, unsigned int nr)
+{
+	unsigned int word = BIT_WORD(from);
+
+	bitmap_set(chunk->bits, from, nr);
+	bitmap_set(chunk->used, word, BIT_WORD(from + nr - 1) - word + 1);
+}
+
 static bool add_span(struct vfio_mig_dirty_set *set, struct vfio_mig_span span)
 {
 	unsigned long page = span.first, nr;
@@ -164,7 +179,7 @@ static bool add_span(struct vfio_mig_dirty_set *set, struct vfio_mig_span span)
 		chunk = get_chunk(set, page / VFIO_MIG_CHUNK_PAGES);
 		if (!chunk)
 			return false;
-		bitmap_set(chunk->bits, page % VFIO_MIG_CHUNK_PAGES, nr);
+		add_bits(chunk, page % VFIO_MIG_CHUNK_PAGES, nr);
 	}
 	return true;
 }
@@ -201,6 +216,7 @@ void vfio_mig_set_add(struct vfio_mig_dirty_set *set, struct vfio_mig_span span)
 	}
 	mutex_unlock(&set->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_add);
 
 /**
  * vfio_mig_set_covers() - are these pages of the set's scope?
@@ -285,6 +301,7 @@ bool vfio_mig_set_take_whole(struct vfio_mig_dirty_set *set,
 	mutex_unlock(&set->lock);
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_take_whole);
 
 /* The first chunk at @index or behind it. */
 static struct chunk *next_chunk(struct vfio_mig_dirty_set *set, unsigned long index)
@@ -304,6 +321,19 @@ static struct chunk *next_chunk(struct vfio_mig_dirty_set *set, unsigned long in
 	return best;
 }
 
+/* Those of a word of a chunk that are among the pages from @first to @last of it. */
+static unsigned long word_mask(unsigned int word, unsigned int first,
+			       unsigned int last)
+{
+	unsigned long mask = ~0UL;
+
+	if (word == BIT_WORD(first))
+		mask &= BITMAP_FIRST_WORD_MASK(first);
+	if (word == BIT_WORD(last))
+		mask &= BITMAP_LAST_WORD_MASK(last + 1);
+	return mask;
+}
+
 static void move_bits(struct chunk *chunk, struct vfio_mig_span within,
 		      struct vfio_mig_chunk_bits *taken)
 {
@@ -311,16 +341,24 @@ static void move_bits(struct chunk *chunk, struct vfio_mig_span within,
 		.first = chunk->index * VFIO_MIG_CHUNK_PAGES,
 		.last = (chunk->index + 1) * VFIO_MIG_CHUNK_PAGES - 1,
 	};
-	unsigned int from, nr;
+	unsigned int first, last, word;
+	unsigned long mask;
 
 	meet(all, within, &part);
-	from = part.first - all.first;
-	nr = part.last - part.first + 1;
-	bitmap_zero(taken->bits, VFIO_MIG_CHUNK_PAGES);
-	bitmap_set(taken->bits, from, nr);
-	bitmap_and(taken->bits, taken->bits, chunk->bits, VFIO_MIG_CHUNK_PAGES);
-	bitmap_clear(chunk->bits, from, nr);
+	first = part.first - all.first;
+	last = part.last - all.first;
 	taken->first = all.first;
+	bitmap_zero(taken->used, VFIO_MIG_CHUNK_WORDS);
+	word = BIT_WORD(first);
+	for_each_set_bit_from(word, chunk->used, BIT_WORD(last) + 1) {
+		mask = word_mask(word, first, last);
+		taken->bits[word] = chunk->bits[word] & mask;
+		if (taken->bits[word])
+			__set_bit(word, taken->used);
+		chunk->bits[word] &= ~mask;
+		if (!chunk->bits[word])
+			__clear_bit(word, chunk->used);
+	}
 }
 
 /**
@@ -344,9 +382,10 @@ bool vfio_mig_set_take_chunk(struct vfio_mig_dirty_set *set,
 	found = chunk && chunk->index <= within.last / VFIO_MIG_CHUNK_PAGES;
 	if (found) {
 		move_bits(chunk, within, taken);
-		if (bitmap_empty(chunk->bits, VFIO_MIG_CHUNK_PAGES))
+		if (bitmap_empty(chunk->used, VFIO_MIG_CHUNK_WORDS))
 			remove_chunk(set, chunk);
 	}
 	mutex_unlock(&set->lock);
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(vfio_mig_set_take_chunk);

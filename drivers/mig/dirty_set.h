@@ -13,13 +13,17 @@
 /* Pages that one chunk has bits for: 16 MiB of IOVA. */
 #define VFIO_MIG_CHUNK_PAGES	4096UL
 
+#define VFIO_MIG_CHUNK_WORDS	BITS_TO_LONGS(VFIO_MIG_CHUNK_PAGES)
+
 /**
  * struct vfio_mig_chunk_bits - pages taken out of a set
  * @first: number of the page of the first bit
+ * @used: a bit for each word of @bits that has one; the others have no value
  * @bits: a bit for each page
  */
 struct vfio_mig_chunk_bits {
 	unsigned long first;
+	DECLARE_BITMAP(used, VFIO_MIG_CHUNK_WORDS);
 	DECLARE_BITMAP(bits, VFIO_MIG_CHUNK_PAGES);
 };
 

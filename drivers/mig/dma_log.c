@@ -403,23 +403,35 @@ static int report_whole(struct vfio_mig_device *mdev, struct vfio_mig_span withi
 	return ret;
 }
 
+static int report_chunk(const struct vfio_mig_chunk_bits *chunk,
+			struct iova_bitmap *bitmap)
+{
+	unsigned int word, end, from, to;
+	int ret;
+
+	for_each_set_bitrange(word, end, chunk->used, VFIO_MIG_CHUNK_WORDS) {
+		from = word * BITS_PER_LONG;
+		for_each_set_bitrange_from(from, to, chunk->bits, end * BITS_PER_LONG) {
+			ret = set_bits(bitmap, (struct vfio_mig_span) {
+				.first = chunk->first + from,
+				.last = chunk->first + to - 1,
+			});
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
 static int report_chunks(struct vfio_mig_device *mdev, struct vfio_mig_span within,
 			 struct iova_bitmap *bitmap)
 {
 	struct vfio_mig_chunk_bits chunk;
-	unsigned int from, to;
 	int ret = 0;
 
 	while (!ret && within.first <= within.last &&
 	       vfio_mig_set_take_chunk(&mdev->log.dirty, within, &chunk)) {
-		for_each_set_bitrange(from, to, chunk.bits, VFIO_MIG_CHUNK_PAGES) {
-			ret = set_bits(bitmap, (struct vfio_mig_span) {
-				.first = chunk.first + from,
-				.last = chunk.first + to - 1,
-			});
-			if (ret)
-				break;
-		}
+		ret = report_chunk(&chunk, bitmap);
 		within.first = chunk.first + VFIO_MIG_CHUNK_PAGES;
 	}
 	return ret;
