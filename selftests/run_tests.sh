@@ -20,7 +20,7 @@ here=$(dirname "$(realpath "$0")")
 # The longest first: so none is left over when others are done
 tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stream recovery hot_reset shuttle fault_domain fault_vtd
 	fault_ring fsm vfmig hammer docs precopy traffic gate lock_order datapath data_fd dma_log kunit)
-# Only run by name: a guest's link goes down now and then when another VF is given back, see Documentation/lab.rst
+# Only run by name: it takes long
 by_name=(libvirt)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)

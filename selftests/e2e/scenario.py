@@ -31,6 +31,11 @@ def find_program(name):
     return path
 
 
+def page_table(registers):
+    found = re.search(r"\bCR3=([0-9a-f]+)", registers)
+    return int(found[1], 16) if found else 0
+
+
 class Scenario:
     """The story, step by step: play() tells it, collect() is its end."""
 
@@ -130,9 +135,14 @@ class Scenario:
             for _ in range(WHEREABOUTS):
                 registers = guest.registers()
                 log.write(f"{registers}\n")
-                self.progress.say("  " + " ".join(
-                    re.findall(r"\b[RE]IP=[0-9a-f]+|\bHLT=\d", registers)))
+                self.progress.say("  " + " ".join(re.findall(
+                    r"\b[RE]IP=[0-9a-f]+|\bHLT=\d|\bCR3=[0-9a-f]+",
+                    registers)))
                 time.sleep(0.5)
+        if page_table(registers) >= guest.memory << 20:
+            self.progress.say("  its page table is beyond its memory: the "
+                              "emulator has mixed up two processors' states, "
+                              "see Documentation/lab.rst")
 
     def gather_after_failure(self):
         """The last chance to ask a guest that still runs."""
