@@ -153,7 +153,7 @@ const struct path dma_log_paths[] = {
 	{ .name = "DMA_LOGGING_START", .begin = begin_off, .go = go_start,
 	  .look = look_at_log, .unharmed = is_off, .least = 3 },
 	{ .name = "DMA_LOGGING_REPORT", .begin = begin_received,
-	  .go = go_report, .look = look_at_report, .least = 4 },
+	  .go = go_report, .look = look_at_report, .least = 2 },
 	{ .name = "RDT, with a log", .begin = begin_empty, .go = go_post,
 	  .look = look_at_log, .unharmed = none_posted, .least = 1 },
 	{ .name = "DMA_LOGGING_STOP", .begin = begin_on, .go = go_stop,
