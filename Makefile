@@ -77,9 +77,9 @@ bench:
 
 # On a kernel that offers the log
 bench-log:
-	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --share build/bench-log -- \
-		sh -c './selftests/bench/log/report /share/report.dat && cd /share && \
-		gnuplot /vfmig/selftests/bench/log/plots.gp'
+	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --vfs 5 --share build/bench-log -- \
+		sh -c 'cd selftests/bench/log && ./report /share/report.dat && ./packets.py && \
+		cd /share && gnuplot /vfmig/selftests/bench/log/plots.gp'
 
 docs:
 	$(lab) exec -- tools/lab/mkdocs build/docs
@@ -127,4 +127,4 @@ help:
 	@echo '               make test T=deb) installs and removes them in a copy of the root, and tries them in a machine'
 	@echo '               with each kernel'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'
-	@echo 'make bench-log measures what a report of the DMA log costs; the plot is in build/bench-log'
+	@echo 'make bench-log measures the DMA log: what a report costs, with a plot in build/bench-log, and packets per second'
