@@ -67,8 +67,10 @@ class Function:
         if not log:
             # Without a log, VFIO reports all of the guest's memory as dirty
             # all the time: the migration would never find an end. Let the
-            # device's share be sent only once the guest stands still.
-            device += ",x-pre-copy-dirty-page-tracking=off"
+            # device's share be sent only once the guest stands still. If
+            # there is a log, QEMU would still ask it then.
+            device += (",x-pre-copy-dirty-page-tracking=off"
+                       ",x-device-dirty-page-tracking=off")
         return iommu.qemu_args(self.way, device)
 
     def look(self, guest):
