@@ -191,15 +191,22 @@ class Migration(Scenario):
         """
         record = self.record
         stops, starts, states = [], [], {}
+
+        def events(guest, name):
+            # A source may have been a destination before.
+            since = guest is self.source and record.began or 0
+            return [event for event in guest.events_named(name)
+                    if event[0] >= since]
+
         for guest in (self.source, self.destination):
             if not guest or not guest.qmp:
                 continue
             with contextlib.suppress(Trouble):
                 guest.qmp.collect_events()
             moves = [(when, data["device-state"]) for when, data
-                     in guest.events_named("VFIO_MIGRATION")]
+                     in events(guest, "VFIO_MIGRATION")]
             if guest is self.source:
-                stops += guest.events_named("STOP")[:1]
+                stops += events(guest, "STOP")[:1]
                 stops += [move for move in moves if move[1] in
                           ("running-p2p", "pre-copy-p2p", "stop")][:1]
             else:

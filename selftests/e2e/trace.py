@@ -70,6 +70,11 @@ class DirtyLog:
         self.running = Reports(source[start or 0:stop])
         self.standing = Reports(source[stop:] if self.stopped else [])
 
+    def tells_apart(self):
+        """Reports that say "everything" would be as good as none."""
+        return all(reports.count and reports.dirty < reports.asked / 2
+                   for reports in (self.running, self.standing))
+
 
 class Precopy:
     """What went over the wire before the card was stopped."""
