@@ -79,7 +79,7 @@ bench:
 bench-log:
 	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --vfs 5 --share build/bench-log -- \
 		sh -c 'cd selftests/bench/log && ./report /share/report.dat && ./packets.py && \
-		cd /share && gnuplot /vfmig/selftests/bench/log/plots.gp'
+		./downtime.py --data /share/downtime.dat && cd /share && gnuplot /vfmig/selftests/bench/log/plots.gp'
 
 docs:
 	$(lab) exec -- tools/lab/mkdocs build/docs
@@ -127,4 +127,5 @@ help:
 	@echo '               make test T=deb) installs and removes them in a copy of the root, and tries them in a machine'
 	@echo '               with each kernel'
 	@echo 'make bench     measures what a migration costs above its register accesses, each arc, and a DMA fault'
-	@echo 'make bench-log measures the DMA log: what a report costs, with a plot in build/bench-log, and packets per second'
+	@echo 'make bench-log measures the DMA log: what a report costs, packets per second, and how long a guest stands still;'
+	@echo '               the plots are in build/bench-log'
