@@ -4,8 +4,9 @@
 
 Two libvirtds, each in namespaces of its own, take the page's domain and its
 commands. The VFs belong to igbvf when the guest is started. It talks to this host,
-as that of migrate.py does. A first migration is refused by the destination's PF,
-and the guest goes on where it was. The second one moves it.
+as that of migrate.py does. A first migration is refused by the destination's PF, a
+second one is given up half-way, and the guest goes on where it was. The third one
+moves it.
 """
 
 import contextlib
@@ -45,16 +46,20 @@ GUEST = "guest"
 VFS = ["0000:01:10.0", "0000:01:10.2"]	# those of the page
 THERE = "qemu+ssh://destination/system"
 OTHER_MAC, NO_MAC = "02:76:66:6d:69:99", "00:00:00:00:00:00"
+DEBUGFS = "/sys/kernel/debug/vfio_pci_mig"
+SLOW = " --bandwidth 1"		# MiB a second: there is time to give it up
 REFUSAL = re.compile("the PF refuses MAC address|-> load failed")
 
 PICKED = "libvirt loads igb_vfio_pci by itself, and gives the VF to it"
 REFUSED = "a migration that the destination's PF refuses fails"
 STAYED = "the guest goes on at the source, and the other host forgets it"
+GIVEN_UP = "a migration that is given up half-way ends there and then"
+KEPT = "the guest goes on at the source with its VF, once more"
 MOVED = "the commands of the page move the guest"
 AGREED = "both libvirtds know where the guest is"
 RETURNED = "the source's VF has its former driver back"
 ENDED = "the destination's, too, when the guest has powered off"
-CLAIMS = (PICKED, REFUSED, STAYED, MOVED, AGREED, RETURNED, ENDED)
+CLAIMS = (PICKED, REFUSED, STAYED, GIVEN_UP, KEPT, MOVED, AGREED, RETURNED, ENDED)
 CHECKS = (
     report.check_boot,
     report.check_connection,
@@ -110,11 +115,21 @@ class Libvirt(Scenario):
         self.hosts[name], self.domains[name] = host, Domain(GUEST, host)
         return host
 
+    def take(self, words):
+        """(host, command): that of the page which begins with these words."""
+        for one in self.commands:
+            if one[1].startswith(words):
+                self.commands.remove(one)
+                return one
+        raise Trouble(f"the page has no '{words}'")
+
+    def must_have_followed(self):
+        if self.commands:
+            raise Trouble("nobody has run this of the page: "
+                          f"{'; '.join(command for _, command in self.commands)}")
+
     def follow(self, words):
-        """The next of the page's commands, which begins with these words."""
-        name, command = self.commands.pop(0)
-        if not command.startswith(words):
-            raise Trouble(f"the page has '{command}', not '{words}'")
+        name, command = self.take(words)
         self.progress.say(f"{name}# {command}")
         return self.hosts[name].run(command)
 
@@ -145,21 +160,26 @@ class Libvirt(Scenario):
         for host in self.hosts.values():
             host.must_live()
 
-    def migrate(self, command):
-        """Its exit status, and what it says."""
+    def begin(self, command):
+        """A virsh that migrates."""
         there = self.hosts["destination"].uri()
-        log = self.path("virsh-migrate.log")
-        virsh = self.keep(self.hosts["source"].begin(
-            command.replace(THERE, f"'{there}'"), log))
+        return self.keep(self.hosts["source"].begin(
+            command.replace(THERE, f"'{there}'"),
+            self.path("virsh-migrate.log")))
 
+    def end_of(self, virsh):
+        """Its exit status, and what it says."""
         def ended():
             self.must_be_well()
             return not virsh.alive()
 
         self.progress.wait("virsh to end", ended, MIGRATION_SECONDS,
                            self.logs())
-        with open(log) as file:
-            return virsh.process.returncode, file.read().strip()
+        with open(virsh.log) as file:
+            return virsh.exit_status(), file.read().strip()
+
+    def migrate(self, command):
+        return self.end_of(self.begin(command))
 
     def must_flow(self):
         before = self.peer.counts()
@@ -190,6 +210,36 @@ class Libvirt(Scenario):
         where, drivers = self.where(), self.drivers()
         self.claim(STAYED, where == ["running", "not there"] and
                    drivers == [DRIVER, FORMER], " / ".join(where + drivers))
+
+    def state(self):
+        """Of the source's VF."""
+        with open(f"{DEBUGFS}/{self.nic.vfs[0]}/info") as file:
+            return re.search(r"^state: (\S+)", file.read(), re.MULTILINE)[1]
+
+    def give_up(self, command):
+        self.progress.say("migrating slowly")
+        virsh = self.begin(command + SLOW)
+
+        def under_way():
+            self.must_be_well()
+            if not virsh.alive():
+                raise Trouble(f"virsh migrate: {quote(virsh.log)}")
+            return self.state() == "PRE_COPY"
+
+        self.progress.wait("the VF to be in PRE_COPY", under_way, PATIENCE,
+                           self.logs())
+        self.progress.pause("memory is sent", BEFORE, under_way)
+        there = self.where()[1]
+        self.follow("virsh domjobabort")
+        status, words = self.end_of(virsh)
+        self.claim(GIVEN_UP, there == "paused" and status != 0 and
+                   "cancel" in words, words.splitlines()[-1] if words else
+                   f"status {status}")
+        self.must_flow()
+        where, drivers = self.where(), self.drivers()
+        self.claim(KEPT, where == ["running", "not there"] and
+                   drivers == [DRIVER, FORMER] and self.state() == "RUNNING",
+                   " / ".join([*where, *drivers, self.state()]))
 
     def move(self, command):
         record = self.record
@@ -236,10 +286,12 @@ class Libvirt(Scenario):
         self.nic.lend(self.tree)
         self.start_guest()
         self.follow("virsh dumpxml")
-        _, command = self.commands.pop(0)
+        _, command = self.take("virsh migrate")
         self.be_refused(command)
+        self.give_up(command)
         self.move(command)
         self.finish()
+        self.must_have_followed()
 
     def logs(self):
         paths = [host.log for host in self.hosts.values()]
