@@ -185,29 +185,39 @@ static bool has_news(struct igb_vf *vf)
 	       !(igb_vf_read(vf, VTSTATUS) & VTSTATUS_LU);
 }
 
-/*
- * The vectors that need not be raised again. One interrupt of a queue too many does no
- * harm, one too few stalls the guest. But one of the mailbox has igbvf look at the link
- * anew, and take it for lost where it does not get the mailbox memory at once.
- */
-static u32 quiet_vectors(struct igb_vf *vf)
+/* Those that only the mailbox raises. */
+static u32 mailbox_vectors(struct igb_vf *vf)
 {
-	u32 queues = vectors_of(igb_vf_read(vf, VTIVAR));
-	u32 mailbox = vectors_of(igb_vf_read(vf, VTIVAR_MISC) & 0xff);
-
-	return has_news(vf) ? 0 : mailbox & ~queues;
+	return vectors_of(igb_vf_read(vf, VTIVAR_MISC) & 0xff) &
+	       ~vectors_of(igb_vf_read(vf, VTIVAR));
 }
 
 /*
- * Reading VTEICR clears it: what was pending is raised again when the VF starts. A vector
- * that clears itself is not pending any more when it has been sent, but on a device that
- * keeps what VTEICS has raised.
+ * Reading VTEICR clears it: what was pending is raised again when the VF starts. So is
+ * the mailbox's vector where a link is down: another VF's may be up. Otherwise it is not
+ * pending any more when it has been sent, if it clears itself, but on a device that keeps
+ * what VTEICS has raised.
  */
 static u32 pending_vectors(struct igb_vf *vf)
 {
-	u32 sent = vf->vteims & igb_vf_read(vf, VTEIAC) & quiet_vectors(vf);
+	u32 mailbox = vf->vteims & mailbox_vectors(vf);
+	u32 pending = igb_vf_read(vf, VTEICR) & VT_ALL_VECTORS;
 
-	return igb_vf_read(vf, VTEICR) & VT_ALL_VECTORS & ~sent;
+	if (has_news(vf))
+		return pending | mailbox;
+	return pending & ~(mailbox & igb_vf_read(vf, VTEIAC));
+}
+
+/*
+ * One interrupt of a queue too many does no harm, one too few stalls the guest. But one
+ * of the mailbox has igbvf look at the link anew, and take it for lost where it does not
+ * get the mailbox memory at once.
+ */
+static u32 vectors_to_raise(struct igb_vf *vf)
+{
+	u32 quiet = has_news(vf) ? 0 : mailbox_vectors(vf);
+
+	return (vf->vteims & ~quiet) | vf->vteicr;
 }
 
 /**
@@ -251,7 +261,7 @@ int igb_vf_start(struct vfio_mig_device *mdev)
 	igb_vf_write(vf, VTEIMS, vf->vteims);
 	if (vf->vteicr)
 		igb_vf_write(vf, VTEICS, vf->vteicr);
-	vf->raise = (vf->vteims & ~quiet_vectors(vf)) | vf->vteicr;
+	vf->raise = vectors_to_raise(vf);
 	return 0;
 }
 

@@ -225,32 +225,36 @@ static void not_counters(struct kunit *test)
 static void vectors(struct kunit *test)
 {
 	static const struct {
-		u32 mask, pending, clears, ivar, ivar_misc, v2p, status, raised;
+		u32 mask, pending, clears, ivar, ivar_misc, v2p, here, there, raised;
 	} rows[] = {
 		/* Receive, transmit, and mailbox have one each */
-		{ 7, 0, 7, 0x8180, 0x82, 0, LU, 3 },
-		{ 7, 0, 7, 0x8180, 0x82, 0, 0, 7 },
-		{ 3, 0, 7, 0x8180, 0x82, 0, 0, 3 },
-		{ 4, 0, 7, 0x8180, 0x82, 0, LU, 0 },
+		{ 7, 0, 7, 0x8180, 0x82, 0, LU, LU, 3 },
+		{ 7, 0, 7, 0x8180, 0x82, 0, LU, 0, 7 },
+		{ 3, 0, 7, 0x8180, 0x82, 0, LU, 0, 3 },
+		{ 4, 0, 7, 0x8180, 0x82, 0, LU, LU, 0 },
+		/* The link was down where the guest comes from */
+		{ 7, 0, 7, 0x8180, 0x82, 0, 0, LU, 7 },
+		{ 7, 4, 7, 0x8180, 0x82, 0, 0, LU, 7 },
+		{ 3, 0, 7, 0x8180, 0x82, 0, 0, LU, 3 },
 		/* Pending: masked, or of those that the guest clears, or with news */
-		{ 3, 4, 7, 0x8180, 0x82, 0, LU, 7 },
-		{ 7, 4, 3, 0x8180, 0x82, 0, LU, 7 },
-		{ 7, 4, 7, 0x8180, 0x82, 0, LU, 3 },
-		{ 4, 3, 7, 0x8180, 0x82, 0, LU, 3 },
-		{ 4, 4, 7, 0x8180, 0x82, BIT(4), LU, 4 },
+		{ 3, 4, 7, 0x8180, 0x82, 0, LU, LU, 7 },
+		{ 7, 4, 3, 0x8180, 0x82, 0, LU, LU, 7 },
+		{ 7, 4, 7, 0x8180, 0x82, 0, LU, LU, 3 },
+		{ 4, 3, 7, 0x8180, 0x82, 0, LU, LU, 3 },
+		{ 4, 4, 7, 0x8180, 0x82, BIT(4), LU, LU, 4 },
 		/* PFSTS, PFACK, RSTD: what the guest has not seen */
-		{ 7, 0, 7, 0x8180, 0x82, BIT(4), LU, 7 },
-		{ 7, 0, 7, 0x8180, 0x82, BIT(5), LU, 7 },
-		{ 7, 0, 7, 0x8180, 0x82, BIT(7), LU, 7 },
+		{ 7, 0, 7, 0x8180, 0x82, BIT(4), LU, LU, 7 },
+		{ 7, 0, 7, 0x8180, 0x82, BIT(5), LU, LU, 7 },
+		{ 7, 0, 7, 0x8180, 0x82, BIT(7), LU, LU, 7 },
 		/* VFU is the guest's own doing */
-		{ 7, 0, 7, 0x8180, 0x82, BIT(2), LU, 3 },
+		{ 7, 0, 7, 0x8180, 0x82, BIT(2), LU, LU, 3 },
 		/* The mailbox's is a queue's as well, or not in use */
-		{ 7, 0, 7, 0x8180, 0x81, 0, LU, 7 },
-		{ 7, 0, 7, 0x80000000, 0x80, 0, LU, 7 },
-		{ 7, 0, 7, 0x8180, 0x02, 0, LU, 7 },
-		{ 7, 0, 7, 0x0100, 0x80, 0, LU, 6 },
+		{ 7, 0, 7, 0x8180, 0x81, 0, LU, LU, 7 },
+		{ 7, 0, 7, 0x80000000, 0x80, 0, LU, LU, 7 },
+		{ 7, 0, 7, 0x8180, 0x02, 0, LU, LU, 7 },
+		{ 7, 0, 7, 0x0100, 0x80, 0, LU, LU, 6 },
 		/* Beside its eight bits the register has none */
-		{ 7, 0, 7, 0x8180, 0x8082, 0, LU, 3 },
+		{ 7, 0, 7, 0x8180, 0x8082, 0, LU, LU, 3 },
 	};
 	unsigned int i;
 
@@ -260,11 +264,11 @@ static void vectors(struct kunit *test)
 		set(from, VTEIMS, rows[i].mask);
 		set(from, VTEICR, rows[i].pending);
 		set(from, VTEIAC, rows[i].clears);
-		set(from, VTSTATUS, rows[i].status);
+		set(from, VTSTATUS, rows[i].here);
 		set(from, VTIVAR, rows[i].ivar);
 		set(from, VTIVAR_MISC, rows[i].ivar_misc);
 		set(from, V2P, rows[i].v2p);
-		set(to, VTSTATUS, rows[i].status);
+		set(to, VTSTATUS, rows[i].there);
 		set(to, VTEICS, 0);
 		move(test, from, to);
 		KUNIT_EXPECT_EQ_MSG(test, rows[i].raised, get(to, VTEICS), "row %u", i);
