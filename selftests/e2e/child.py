@@ -3,9 +3,9 @@
 
 import subprocess
 
-from progress import Trouble, tail
+from progress import PATIENCE, Trouble, tail
 
-KILL_SECONDS = 20
+KILL_SECONDS = 20 * PATIENCE
 
 
 class Child:

@@ -8,11 +8,11 @@ import socket
 import trace
 from child import Child
 from console import Console
-from progress import Trouble
+from progress import PATIENCE, Trouble
 from qmp import Qmp
 
 MACHINE = "pc-q35-10.0"
-TYPING_SECONDS = 10		# that the guest may take to read a line
+TYPING_SECONDS = 10 * PATIENCE	# that the guest may take to read a line
 
 
 def kernel_image():

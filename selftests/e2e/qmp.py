@@ -5,9 +5,9 @@ import json
 import socket
 import time
 
-from progress import SILENCE, Trouble
+from progress import PATIENCE, SILENCE, Trouble
 
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 60 * PATIENCE
 
 
 class Qmp:

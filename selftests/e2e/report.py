@@ -4,13 +4,13 @@
 import re
 
 from claim import Claim, Outcome
+from flows import ANSWERED
 from initrd import guest_facts
 from nic import OPENED
 from traffic import longest_gap, parse_peer
 
 PINGS_AFTER = 5.0	# seconds at the end in which pings must flow
 MARGIN = 1.0		# seconds that the last ping before has for its answer
-PINGS_ANSWERED = 0.9	# so large a share of them must be answered
 MIB = 1024 * 1024
 
 # What a kernel says when something is wrong, whichever kernel it is.
@@ -237,7 +237,7 @@ def check_pings_after(record):
             if ping.sent > max(end - PINGS_AFTER, record.resumed)]
     answered = sum(ping.rtt is not None for ping in late)
     return Claim(name, bool(late) and
-                 answered >= PINGS_ANSWERED * len(late),
+                 answered >= ANSWERED * len(late),
                  f"{answered} of the last {len(late)} answered")
 
 

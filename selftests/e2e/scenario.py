@@ -52,6 +52,7 @@ class Scenario:
         self.transcript = stack.enter_context(open(self.path("qmp.log"), "w"))
         self.nic = self.flows = self.pinger = None
         self.guests = []
+        self.interrupted = False	# by a signal
         self.trouble = None		# why it ended early, if it did
 
     def path(self, name):
@@ -172,7 +173,8 @@ class Scenario:
         except (Trouble, OSError) as err:
             self.trouble = f"{err}\n{self.last_words()}".strip()
             self.progress.say(f"TROUBLE: {self.trouble}")
-            if not isinstance(err, Stopped):
+            self.interrupted = isinstance(err, Stopped)
+            if not self.interrupted:
                 self.note_whereabouts()
                 self.gather_after_failure()
         self.collect()

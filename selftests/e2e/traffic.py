@@ -23,7 +23,7 @@ PEER_COUNTS = ("record", "sent", "received", "lost", "stale", "corrupt",
                "retransmits", "far_received")
 # Of both: records a second, each of which may cost a guest that receives it a way to QEMU and back, and how long a silence,
 # in seconds, is the end
-PEER_ARGS = ("-r", str(200 // PATIENCE), "-t", str(25 * PATIENCE))
+PEER_ARGS = ("-r", str(200 // PATIENCE), "-t", str(40 * PATIENCE))
 PEER_LINE = (r"^peer: (state|done|broken) ("
              + "".join(rf"{name}=\d+ " for name in PEER_COUNTS)
              + r"far_uptime=[\d.]+ far_uptime_fell=\d far_boots=\d+ "
