@@ -192,9 +192,7 @@ static void do_something(struct __test_metadata *_metadata, struct nic *nic,
 
 static int rounds(int of)
 {
-	const char *many = getenv("DMA_LOG_ROUNDS");
-
-	return many ? atoi(many) : of;
+	return lab_setting("DMA_LOG_ROUNDS", of);
 }
 
 /* Whatever a guest does, and by turns only what the log can follow page by page */

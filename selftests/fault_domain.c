@@ -149,9 +149,8 @@ static int open_and_close(struct vfio_dev *dev, bool map)
 
 TEST_F_TIMEOUT(domain, opened_under_fire, 120)
 {
-	const char *openings = getenv("FAULT_DOMAIN_OPENINGS");
 	struct vfio_dev *dev = &self->lab.vf[1];
-	unsigned int i, count = openings ? atoi(openings) : 1000;
+	unsigned int i, count = lab_setting("FAULT_DOMAIN_OPENINGS", 1000);
 	int ret = 0;
 
 	faults_close(&self->faults[1]);

@@ -237,13 +237,6 @@ FIXTURE(mutants) {
 
 #define mutants_data FIXTURE_DATA(mutants)
 
-static unsigned long setting(const char *name, unsigned long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
-
 static int pretend_reset(struct vfio_dev *dev)
 {
 	return lab_pretend_reset(dev);
@@ -302,10 +295,10 @@ FIXTURE_SETUP(mutants)
 	self->target.reset = reset;
 	ASSERT_EQ(0, igbvf_open(&self->target.vf, self->target.dev));
 	ASSERT_EQ(0, scribble(&self->target));
-	self->seed = setting("MUTANTS_SEED", time(NULL));
-	self->first = setting("MUTANTS_FIRST", 0);
-	self->count = setting("MUTANTS_COUNT",
-			      reset == vfio_reset ? COUNT_SLOW : COUNT);
+	self->seed = lab_setting("MUTANTS_SEED", time(NULL));
+	self->first = lab_setting("MUTANTS_FIRST", 0);
+	self->count = lab_setting("MUTANTS_COUNT",
+				  reset == vfio_reset ? COUNT_SLOW : COUNT);
 }
 
 FIXTURE_TEARDOWN(mutants)

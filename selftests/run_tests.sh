@@ -53,7 +53,7 @@ find_test()
 		command=("$here/fail_nth/fail_nth")
 		find_cdev
 		;;
-	aer | data_fd | datapath | fault_ring | fault_vtd | fsm | gate | precopy | recovery | reset | stream | traffic | transfer)
+	aer | data_fd | datapath | fault_ring | fault_vtd | fsm | gate | precopy | recovery | stream | traffic | transfer)
 		find_cdev
 		;;
 	fault_domain)
@@ -66,6 +66,10 @@ find_test()
 	mutants)
 		find_cdev
 		repeat MUTANTS_COUNT 100000
+		;;
+	reset)
+		find_cdev
+		repeat RESET_ROUNDS 10000
 		;;
 	shuttle)
 		find_cdev

@@ -133,13 +133,6 @@ static unsigned int roll(shuttle_data *self, unsigned int limit)
 	return rand_r(&self->dice) % limit;
 }
 
-static unsigned int setting(const char *name, unsigned int otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
-
 GROUP_AND_CDEV(shuttle);
 
 FIXTURE_SETUP(shuttle)
@@ -147,7 +140,7 @@ FIXTURE_SETUP(shuttle)
 	self->lab.cdev = variant->cdev;
 	if (!lab_setup(_metadata, &self->lab, 2, true))
 		return;
-	self->dice = setting("SHUTTLE_SEED", time(NULL));
+	self->dice = lab_setting("SHUTTLE_SEED", time(NULL));
 	ASSERT_EQ(0, peer_open(&self->peer, lab_netdev()));
 	ASSERT_EQ(0, igbvf_open(&self->vf, &self->lab.vf[0]));
 	ASSERT_EQ(0, flow_start(&self->vf, mac_a));
@@ -412,7 +405,7 @@ static const char *take_stock(shuttle_data *self)
 
 TEST_F_TIMEOUT(shuttle, both_ways, 3600)
 {
-	unsigned int rounds = setting("SHUTTLE_MIGRATIONS", MIGRATIONS);
+	unsigned int rounds = lab_setting("SHUTTLE_MIGRATIONS", MIGRATIONS);
 	unsigned int seed = self->dice, i;
 	const char *wrong = NULL;
 

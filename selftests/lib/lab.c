@@ -49,6 +49,14 @@ const char *lab_netdev(void)
 	return getenv("VFMIG_PF_NETDEV");
 }
 
+/* What the environment says of how, or how often, something is to be tried */
+unsigned long lab_setting(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
 int lab_open(struct lab *lab, unsigned int nr)
 {
 	char bdf[16];

@@ -21,6 +21,7 @@ struct lab {
 unsigned int lab_vf_count(void);
 bool lab_vf_name(unsigned int nth, char *bdf, size_t size);
 const char *lab_netdev(void);
+unsigned long lab_setting(const char *name, unsigned long otherwise);
 int lab_open(struct lab *lab, unsigned int nr);
 void lab_close(struct lab *lab);
 bool lab_plain_driver(struct lab *lab);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lab.h"
 #include "nic.h"
 #include "peer.h"
 
@@ -184,9 +185,7 @@ int nic_open(struct nic *nic, struct vfio_dev *dev)
 	__u8 frame[IGBVF_MIN_FRAME];
 	int ret;
 
-	nic->dice = time(NULL) ^ getpid();
-	if (getenv("DMA_LOG_SEED"))
-		nic->dice = strtoul(getenv("DMA_LOG_SEED"), NULL, 0);
+	nic->dice = lab_setting("DMA_LOG_SEED", time(NULL) ^ getpid());
 	printf("# DMA_LOG_SEED=%u\n", nic->dice);
 	ret = igbvf_open(&nic->vf, dev);
 	if (!ret)
