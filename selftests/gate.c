@@ -246,6 +246,51 @@ TEST_F(gate, config_space_stays)
 	}
 }
 
+/* Of config space no capability of the VF covers these, or what follows them */
+static const __u16 nowhere[] = { 0x40, 0x9c, 0xdc, 0xfc, 0x200, 0xffc };
+
+/* It would outlive any reset, and the next user's VMM would find another device */
+TEST_F(gate, config_space_has_no_hiding_place)
+{
+	const __u32 index = VFIO_PCI_CONFIG_REGION_INDEX;
+	__u32 was, now, val;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		ASSERT_EQ(0, vfio_region_read(self->dev, index, nowhere[i],
+					      &was, sizeof(was)));
+		val = ~was;
+		ASSERT_EQ(0, vfio_region_write(self->dev, index, nowhere[i],
+					       &val, sizeof(val)));
+		ASSERT_EQ(0, vfio_region_read(self->dev, index, nowhere[i],
+					      &now, sizeof(now)));
+		EXPECT_EQ(was, now)
+			TH_LOG("at %#x", nowhere[i]);
+		vfio_region_write(self->dev, index, nowhere[i], &was, sizeof(was));
+	}
+}
+
+/* What goes beyond the end of the header is written as far as that goes */
+TEST_F(gate, config_space_across_a_border)
+{
+	const __u32 index = VFIO_PCI_CONFIG_REGION_INDEX;
+	__u8 was[8], val[8], now[8];
+
+	ASSERT_EQ(0, vfio_region_read(self->dev, index, PCI_INTERRUPT_LINE, was,
+				      sizeof(was)));
+	memset(val, 0x5a, sizeof(val));
+	ASSERT_EQ(0, vfio_region_write(self->dev, index, PCI_INTERRUPT_LINE, val,
+				       sizeof(val)));
+	ASSERT_EQ(0, vfio_region_read(self->dev, index, PCI_INTERRUPT_LINE, now,
+				      sizeof(now)));
+	EXPECT_EQ(0x5a, now[0]);
+	EXPECT_EQ(0, memcmp(was + 4, now + 4, 4));
+	vfio_region_write(self->dev, index, PCI_STD_HEADER_SIZEOF, was + 4, 4);
+	EXPECT_EQ(-EFAULT, vfio_region_write(self->dev, index, 0xffc, val,
+					     sizeof(val)));
+	EXPECT_EQ(-EFAULT, vfio_region_write(self->dev, index, 0x1000, val, 4));
+}
+
 /* The mailbox page is trapped always: nobody maps it, in no combination */
 TEST_F(gate, mailbox_page_is_not_mapped)
 {

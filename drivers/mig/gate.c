@@ -488,7 +488,9 @@ EXPORT_SYMBOL_GPL(vfio_mig_read);
  * @count: bytes to write
  * @ppos: offset, moved on by what was written
  *
- * Registers are written whole: -EINVAL for less than 32 bits, or unaligned.
+ * Registers are written whole: -EINVAL for less than 32 bits, or unaligned. Of config
+ * space what no capability covers is not written, where migration is offered.
+ *
  * Context: may sleep.
  * Return: bytes written (or dropped, where the gate is closed), or an errno.
  */
@@ -501,9 +503,11 @@ ssize_t vfio_mig_write(struct vfio_device *vdev, const char __user *buf,
 		*ppos += count;
 		return count;
 	}
-	if (!is_gated(mdev, *ppos))
-		return vfio_pci_core_write(vdev, buf, count, ppos);
-	return rw_gated_bar(mdev, (char __user *)buf, count, ppos, true);
+	if (is_gated(mdev, *ppos))
+		return rw_gated_bar(mdev, (char __user *)buf, count, ppos, true);
+	if (mdev->ops && VFIO_PCI_OFFSET_TO_INDEX(*ppos) == VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfio_mig_write_config(mdev, buf, count, ppos);
+	return vfio_pci_core_write(vdev, buf, count, ppos);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_write);
 

@@ -170,6 +170,10 @@ bool vfio_mig_log_write(struct vfio_mig_device *mdev, u32 offset, u32 val);
 int vfio_mig_dma_read(struct vfio_mig_device *mdev, u64 iova, void *buf, size_t len);
 const char *vfio_mig_dma_hint(struct vfio_mig_device *mdev);
 
+/* config.c */
+ssize_t vfio_mig_write_config(struct vfio_mig_device *mdev, const char __user *buf,
+			      size_t count, loff_t *ppos);
+
 /* gate.c */
 bool vfio_mig_enter(struct vfio_mig_device *mdev);
 void vfio_mig_leave(struct vfio_mig_device *mdev);
