@@ -19,7 +19,7 @@ import trace  # noqa: E402 (it is next door)
 from iommu import GROUP  # noqa: E402
 from migrate import Migration  # noqa: E402
 from program import workplace  # noqa: E402
-from progress import Progress, Trouble  # noqa: E402
+from progress import Progress, Stopped, Trouble  # noqa: E402
 from scenario import BANDWIDTH, DOWNTIME  # noqa: E402
 
 SECONDS = 2			# of traffic before each migration
@@ -103,8 +103,20 @@ def run(kinds, memory, progress):
         chain = Chain(kinds, memory, progress, directory, stack)
         chain.run()
     if chain.trouble:
-        raise Trouble(f"{memory} MiB: {chain.trouble}")
+        error = Stopped if chain.interrupted else Trouble
+        raise error(f"{memory} MiB: {chain.trouble}")
     return chain.results
+
+
+def run_twice(kinds, memory, progress):
+    """Emulation has guests hang: once is not worth all that was measured."""
+    try:
+        return run(kinds, memory, progress)
+    except Stopped:
+        raise
+    except Trouble as err:
+        progress.say(f"{err}: once more")
+        return run(kinds, memory, progress)
 
 
 def measure(memory, rounds, progress):
@@ -112,7 +124,7 @@ def measure(memory, rounds, progress):
     times = {kind: [] for kind in KINDS}
     for kinds in ([LOG, NO_LOG] * rounds, [VIRTIO] * rounds):
         progress.say(f"a guest of {memory} MiB: {', '.join(kinds)}")
-        for kind, result in zip(kinds, run(kinds, memory, progress)):
+        for kind, result in zip(kinds, run_twice(kinds, memory, progress)):
             times[kind].append(result.stood)
     return times
 
