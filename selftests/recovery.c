@@ -189,12 +189,30 @@ TEST_F(recovery, does_not_answer)
 	expect_lost(_metadata, &self->lab, &self->vf);
 }
 
-/* Its user can go, and does not have to wait for it */
+/* Of config space behind the header */
+struct capabilities {
+	__u8 byte[PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF];
+};
+
+static int read_capabilities(struct vfio_dev *dev, struct capabilities *all)
+{
+	return vfio_region_read(dev, VFIO_PCI_CONFIG_REGION_INDEX,
+				PCI_STD_HEADER_SIZEOF, all, sizeof(*all));
+}
+
+/*
+ * Its user can go, and does not have to wait for it; and that it was not there when it
+ * was let go leaves nothing in it.
+ */
 TEST_F(recovery, closed_while_not_there)
 {
 	struct vfio_dev *dev = self->dev;
-	long long start = clock_ms();
+	struct capabilities was, is;
+	unsigned int i;
+	long long start;
 
+	ASSERT_EQ(0, read_capabilities(dev, &was));
+	start = clock_ms();
 	CALL("frozen");
 	ASSERT_EQ(0, turn_vfs(false));
 	GIVEN_UP("slot_reset");
@@ -205,6 +223,11 @@ TEST_F(recovery, closed_while_not_there)
 	ASSERT_EQ(0, lab_rebind(self->bdf));
 	ASSERT_EQ(0, lab_open(&self->lab, 1));
 	EXPECT_EQ(0, igbvf_open(&self->vf, dev));
+	ASSERT_EQ(0, read_capabilities(dev, &is));
+	for (i = 0; i < sizeof(was); i++) {
+		EXPECT_EQ(was.byte[i], is.byte[i])
+			TH_LOG("at %#x", PCI_STD_HEADER_SIZEOF + i);
+	}
 	EXPECT_EQ(0, mig_save(dev, &self->stream));
 }
 

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_mig_compat.h>
@@ -45,6 +46,13 @@ int vfio_mig_init_dev(struct vfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_init_dev);
 
+static void let_sleep(struct vfio_mig_device *mdev)
+{
+	if (mdev->kept_awake)
+		pm_runtime_put_noidle(&mdev->core.pdev->dev);
+	mdev->kept_awake = false;
+}
+
 /**
  * vfio_mig_release_dev() - the release callback
  * @vdev: the device
@@ -57,6 +65,7 @@ void vfio_mig_release_dev(struct vfio_device *vdev)
 	vfio_mig_log_destroy(mdev);
 	vfio_mig_gate_destroy(mdev);
 	vfio_mig_lock_destroy(&mdev->lock);
+	let_sleep(mdev);
 	vfio_pci_core_release_dev(vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_release_dev);
@@ -131,13 +140,19 @@ static int set_opened(struct vfio_mig_device *mdev, unsigned int blocks)
 }
 
 /*
- * VFIO resets a device that is closed, and for one that does not answer the PCI
- * core waits a minute. This one is reset before anybody uses it next.
+ * VFIO resets a device that is closed, and lets it sleep. For one that does not answer
+ * the PCI core waits a minute then; and it saves config space before a device sleeps,
+ * which is all ones here, and writes that when the device is back. This one is reset
+ * before anybody uses it next, and stays awake until then.
  */
-static void dont_reset_if_blocked(struct vfio_mig_device *mdev)
+static void leave_alone_if_blocked(struct vfio_mig_device *mdev)
 {
-	if (READ_ONCE(mdev->gate.blocked))
-		mdev->core.reset_works = false;
+	if (!READ_ONCE(mdev->gate.blocked))
+		return;
+	mdev->core.reset_works = false;
+	if (!mdev->kept_awake)
+		pm_runtime_get_noresume(&mdev->core.pdev->dev);
+	mdev->kept_awake = true;
 }
 
 /**
@@ -162,6 +177,7 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 	ret = vfio_pci_core_enable(&mdev->core);
 	if (ret)
 		goto err_ones;
+	let_sleep(mdev);
 	ret = map_registers(mdev);
 	if (!ret)
 		ret = vfio_mig_add_ext_region(mdev);
@@ -178,7 +194,7 @@ int vfio_mig_open_device(struct vfio_device *vdev)
 
 err_disable:
 	mdev->io = NULL;
-	dont_reset_if_blocked(mdev);
+	leave_alone_if_blocked(mdev);
 	vfio_pci_core_disable(&mdev->core);
 err_ones:
 	vfio_mig_gate_put_ones(mdev);
@@ -216,7 +232,7 @@ void vfio_mig_close_device(struct vfio_device *vdev)
 	set_closed(mdev);
 	vfio_mig_release_irqs(mdev);
 	vfio_mig_hot_reset_close(mdev);
-	dont_reset_if_blocked(mdev);
+	leave_alone_if_blocked(mdev);
 	vfio_pci_core_close_device(vdev);
 	vfio_mig_gate_put_ones(mdev);
 }

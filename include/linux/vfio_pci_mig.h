@@ -390,6 +390,8 @@ struct vfio_mig_stats {
  * @failed: the device does not come back; likewise
  * @recovering: a fatal error has come, and the host may yet give the device back
  * @recovery_end: woken when @recovering is cleared
+ * @kept_awake: it did not answer when it was closed, and has a reference of runtime PM;
+ *	only used while it is opened, closed or released, one after the other
  * @open_entry: links all that are open
  * @named: functions that the log has named, since the device was opened, as not to
  *	be hot reset with this one
@@ -428,6 +430,7 @@ struct vfio_mig_device {
 	bool failed;
 	bool recovering;
 	wait_queue_head_t recovery_end;
+	bool kept_awake;
 	struct list_head open_entry;
 	struct xarray named;
 	struct ratelimit_state naming;
