@@ -57,10 +57,9 @@ else
 	$(if $(filter-out deb,$(or $(T),all)),$(lab) test $(KERNEL:%=--kernel %) --timeout $(TIMEOUT) $(filter-out deb,$(T)))
 endif
 
-# One processor, see Documentation/lab.rst; but the kernel switches between threads wherever it can
 soak: SECONDS = 600
 soak:
-	$(lab) run --kernel $(kernel) --timeout $$(($(SECONDS) + 600)) --vfs 4 --cpus 1 --append preempt=full -- \
+	$(lab) run --kernel $(kernel) --timeout $$(($(SECONDS) + 600)) --vfs 4 -- \
 		./selftests/soak/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 hammer: SECONDS = 600
@@ -75,9 +74,9 @@ demo:
 bench:
 	$(run) --vfs 3 -- sh -c './selftests/bench/bench $$(./selftests/conformance/mtty.sh)'
 
-# On a kernel that offers the log
+# On a kernel that offers the log; packets.py gives the guest a processor
 bench-log:
-	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --vfs 5 --share build/bench-log -- \
+	$(lab) run --kernel $(or $(KERNEL),iommufd) --timeout $(TIMEOUT) --cpus 2 --threads multi --vfs 5 --share build/bench-log -- \
 		sh -c 'cd selftests/bench/log && ./report /share/report.dat && ./packets.py && \
 		./downtime.py --data /share/downtime.dat && cd /share && gnuplot /vfmig/selftests/bench/log/plots.gp'
 

@@ -4,6 +4,7 @@
 # run_tests.sh [--device mtty] [NAME...]: runs the named selftests, or all of them, and sums up.
 # run_tests.sh --list [NAME...]: the names of all, or those given, if they are names.
 # run_tests.sh --list-kernel: of those that depend most on the kernel.
+# run_tests.sh --list-guest: of those that boot a guest.
 # run_tests.sh --queue DIR NAME...: runs those that no other machine with that directory has taken.
 # run_tests.sh --sum DIR...: sums up what has been left there by the programs in DIR/names; DIR is named after the kernel.
 #
@@ -24,6 +25,7 @@ tests=(conformance fail_nth mishaps mutants dpdk reset migrate transfer aer stre
 by_name=(libvirt)
 # What is told apart by kernels: the compatibility header, vfio-pci's core, the uAPI, and QEMU's use of it
 kernel_tests=(conformance migrate hot_reset fault_vtd fault_ring precopy fsm gate data_fd)
+guest_tests=(mishaps dpdk migrate libvirt)
 passed=0
 failed=0
 skipped=0
@@ -172,6 +174,18 @@ run_bounded()
 	wait "$pid"
 }
 
+# A program that does not end is killed. Where that is of no use the machine is stuck, and perhaps starts no program any more:
+# what it waits for is put into its log, and one of the lab's is ended.
+watch_over()
+{
+	read -r -t $((limit + 120)) -u "$never" || true
+	say "run_tests.sh: $1 has not ended after $((limit + 120)) s" >/dev/kmsg
+	echo w >/proc/sysrq-trigger
+	echo l >/proc/sysrq-trigger
+	read -r -t 5 -u "$never" || true
+	[ -z "${VFMIG_LAB-}" ] || echo b >/proc/sysrq-trigger
+}
+
 fail()
 {
 	failed=$((failed + $1))
@@ -223,16 +237,20 @@ check_plan()
 # Leaves $work/NAME.log and $work/NAME.status.
 run_test()
 {
-	local name=$1 start=$SECONDS status
+	local name=$1 start=$SECONDS status watcher
 
 	find_test "$name"
 	echo "# ==== $name${VFMIG_KERNEL:+, Linux $VFMIG_KERNEL}" >"$work/$name.log"
+	watch_over "$name" &
+	watcher=$!
 	run_bounded "$work/$name.log"
 	status=$?
 	{
 		[ -z "$remark" ] || say "$remark"
 		report_leaks
 	} | tee -a "$work/$name.log"
+	kill "$watcher"
+	wait "$watcher" 2>/dev/null
 	echo "# ==== $name took $((SECONDS - start)) s" >>"$work/$name.log"
 	[ -n "$queue" ] || tail -n 1 "$work/$name.log"
 	echo "$status" >"$work/$name.part"
@@ -325,6 +343,9 @@ list()
 	done
 }
 
+# Never has anything to be read: for waiting without a process
+exec {never}<> <(:)
+
 sample=
 list=
 queue=
@@ -337,6 +358,10 @@ case ${1-} in
 	;;
 --list-kernel)
 	echo "${kernel_tests[@]}"
+	exit
+	;;
+--list-guest)
+	echo "${guest_tests[@]}"
 	exit
 	;;
 --device)

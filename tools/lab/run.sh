@@ -32,7 +32,10 @@ that fails the run. The log, and all output, is kept in a directory under build/
   --share DIR               a directory of the host that COMMAND can write to
   --timeout SECONDS         how long the machine may run; not for "shell" (default: 900)
   --kvm                     uses KVM, which has to support nested virtualization
-  --cpus N                  how many processors it has, 1 or 2 (default: 2)
+  --cpus N                  how many processors it has, 1 or 2 (default: 1, and a kernel that switches between threads
+                            wherever it can)
+  --threads HOW             with 2 of them and TCG: single (default) has them take turns, and guests do not boot; multi
+                            lets them run at the same time, and what one does to a device may get lost
   --append ARGUMENTS        more of them for the kernel
   --hosts N                 how many such machines, 1 or 2 (default: 1). With 2 the ports of the two PFs are connected,
                             there is another network for what is the hosts' own business, and each runs COMMAND; every
@@ -44,6 +47,7 @@ COMMAND finds in its environment:
   VFMIG_SLOT                  those of two more PFs, which share a slot, and have no cable and no driver
   VFMIG_SHARE                 where the shared directory is, if there is one
   VFMIG_KERNEL                the kernel's release
+  VFMIG_LAB                   set: the machine is the lab's, and may be ended
   VFMIG_GUEST_KERNEL          a kernel to boot in guests
   VFMIG_PATIENCE              how many times longer things take on the debug kernel; unset on the others
   VFMIG_HOST, VFMIG_HOSTS     with two machines: 1 or 2, and the addresses of both on their own network
@@ -63,7 +67,8 @@ parse_run_options()
 	driver=igb_vfio_pci
 	share=
 	timeout=900
-	cpus=2
+	cpus=1
+	threads=single
 	append=
 	hosts=1
 	accel=${VFMIG_ACCEL:-tcg}
@@ -85,7 +90,7 @@ parse_run_options()
 			run_usage
 			exit 0
 			;;
-		--kernel | --vfs | --mac | --driver | --share | --timeout | --cpus | --append | --hosts)
+		--kernel | --vfs | --mac | --driver | --share | --timeout | --cpus | --threads | --append | --hosts)
 			[ $# -gt 1 ] || die "$1 needs a value; see 'lab run --help'."
 			;;
 		*)
@@ -100,6 +105,7 @@ parse_run_options()
 		--share)	share=$2 ;;
 		--timeout)	timeout=$2 ;;
 		--cpus)		cpus=$2 ;;
+		--threads)	threads=$2 ;;
 		--append)	append=$2 ;;
 		--hosts)	hosts=$2 ;;
 		esac
@@ -116,6 +122,7 @@ check_run_options()
 	{ is_number "$vfs" && [ "$vfs" -le 7 ]; } || die "--vfs takes 0 to 7, not '$vfs'."
 	{ is_number "$timeout" && [ "$timeout" -gt 0 ]; } || die "--timeout takes a number of seconds, not '$timeout'."
 	[[ $cpus == [12] ]] || die "--cpus takes 1 or 2, not '$cpus'."
+	[[ $threads == @(multi|single) ]] || die "--threads takes multi or single, not '$threads'."
 	[[ $hosts == [12] ]] || die "--hosts takes 1 or 2, not '$hosts'."
 	for mac in "${macs[@]}"; do
 		{ [[ $mac =~ ^[0-6]=([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$ ]] && [ "${mac%%=*}" -lt "$vfs" ]; } ||
@@ -220,25 +227,27 @@ cable()
 qemu_command()
 {
 	local run=/vfmig-src/build/lab/runs/$run_name machine=q35 cpu=max image=/boot/vmlinuz-$release memory=6G port=user,id=n0
+	local arguments=$append
 
 	if [ "$hosts" -gt 1 ]; then
 		memory=3G
 		port=$(cable n0 wire)
 	fi
+	[ "$cpus" -eq 2 ] || arguments="preempt=full $arguments"
 	! is_own_kernel "$kernel" || image=/lib/modules/$release/vmlinuz
-	[ "$kernel" != debug ] || append="kmemleak.verbose=1 kasan_multi_shot no_hash_pointers $append"
+	[ "$kernel" != debug ] || arguments="kmemleak.verbose=1 kasan_multi_shot no_hash_pointers $arguments"
 	if [ "$accel" = kvm ]; then
 		machine+=,kernel-irqchip=split
 		cpu=host
 	else
-		accel=tcg,thread=multi,tb-size=1024
+		accel=tcg,thread=$threads,tb-size=1024
 	fi
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
 		-machine "$machine" -accel "$accel" -cpu "$cpu" -smp "$cpus" -m "${VFMIG_MEM:-$memory}"
 		-kernel "$image" -initrd "$run/initrd"
-		-append "console=ttyS0 panic=-1 no_timer_check log_buf_len=16M net.ifnames=0 intel_iommu=on iommu.passthrough=0${append:+ $append}"
+		-append "console=ttyS0 panic=-1 no_timer_check log_buf_len=16M net.ifnames=0 intel_iommu=on iommu.passthrough=0${arguments:+ $arguments}"
 		-serial "file:$run/console.log"
-		-device "intel-iommu,intremap=on,caching-mode=on"
+		-device "intel-iommu,intremap=on,eim=on,caching-mode=on"
 		-virtfs "$(share_option hostroot /hostroot readonly=on)"
 		-virtfs "$(share_option run "$run")"
 		-netdev "$port"

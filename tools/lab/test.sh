@@ -15,7 +15,7 @@ takes the next program when it has ended one. The output of a program is shown w
 program, on one kernel, as it comes. The last line counts the results.
 
 With several kernels all is run on each of them. With none, all is run on 6.12, and on backports too what depends most on
-the kernel, or what is named.
+the kernel, or what is named. What boots guests is run by the first machine.
 END
 }
 
@@ -115,19 +115,65 @@ stop_vms()
 	rm -rf "$queue"
 }
 
-# Whether a program waits for a machine with that kernel.
+boots_guest()
+{
+	[[ " $("$top/selftests/run_tests.sh" --list-guest) " == *" $1 "* ]]
+}
+
+# Sets $options to those of a machine for the program: see "What to know about the machine" in Documentation/lab.rst.
+choose_machine()
+{
+	if boots_guest "$1"; then
+		options=()
+	else
+		options=(--cpus 2)
+	fi
+}
+
+# guests or others: the programs with $kernel that boot guests, or do not
+guests()
+{
+	local name
+
+	for name in ${tests[$kernel]}; do
+		! boots_guest "$name" || echo "$name"
+	done
+}
+
+others()
+{
+	local name
+
+	for name in ${tests[$kernel]}; do
+		boots_guest "$name" || echo "$name"
+	done
+}
+
+# Whether a program of those waits for a machine with $kernel.
 any_waits()
 {
 	local name
 
-	for name in ${tests[$1]}; do
-		[ -e "$queue/$1/$name.taken" ] || return 0
+	for name; do
+		[ -e "$queue/$kernel/$name.taken" ] || return 0
 	done
 	return 1
 }
 
+# run_all N guests|others: the Nth machine, with $kernel. One may leave programs that do not go with what it has run.
+run_all()
+{
+	local names options
+
+	mapfile -t names < <("$2")
+	while any_waits "${names[@]}"; do
+		choose_machine "${names[0]}"
+		run_vm "$queue/$kernel/vm.$1.$2" || { rc=$?; break; }
+	done
+}
+
 # run_vms N: the Nth machine, with one kernel after the other. The last begins with the last kernel, for programs of all
-# kernels to run at the same time.
+# kernels to run at the same time; and the first with guests.
 run_vms()
 {
 	local order=("${kernels[@]}") kernel child rc=0
@@ -138,23 +184,24 @@ run_vms()
 	# shellcheck disable=SC2154 # assigned where it is trapped
 	trap 'kill "$child" 2>/dev/null; wait "$child"; exit 143' TERM
 	trap '' INT HUP
-	for kernel in "${order[@]}"; do
-		# A machine may leave programs that do not go with what it has run.
-		while any_waits "$kernel"; do
-			run_vm "$1" || { rc=$?; break; }
+	if [ "$1" -eq 1 ]; then
+		for kernel in "${kernels[@]}"; do
+			run_all 1 guests
 		done
+	fi
+	for kernel in "${order[@]}"; do
+		run_all "$1" others
 	done
 	exit "$rc"
 }
 
-# run_vm N: with $kernel; sets $child
+# run_vm LOG: for $names with $kernel; sets $child
 run_vm()
 {
-	local log=$queue/$kernel/vm.$1 rc=0
+	local log=$1 rc=0
 
-	# shellcheck disable=SC2086 # names of programs
-	VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" --timeout "$timeout" \
-		--share "$queue/$kernel" -- ./selftests/run_tests.sh --queue /share ${tests[$kernel]} >"$log" 2>&1 &
+	VFMIG_MEM=${VFMIG_MEM:-${test_mem_gib}G} "$lab_dir/lab" run --kernel "$kernel" "${options[@]}" --timeout "$timeout" \
+		--share "$queue/$kernel" -- ./selftests/run_tests.sh --queue /share "${names[@]}" >"$log" 2>&1 &
 	child=$!
 	wait "$child" || rc=$?
 	[ "$rc" -eq 0 ] || mv "$log" "$log.bad"
@@ -223,15 +270,16 @@ judge_vms()
 
 cmd_test()
 {
-	local vms kernels kernel timeout queue bad n programs=0 pids=() verdict started=$SECONDS
+	local vms kernels kernel timeout queue bad n options programs=0 pids=() verdict started=$SECONDS
 	declare -A tests
 
 	parse_test_options "$@"
 	if [ ${#kernels[@]} -eq 1 ]; then
 		kernel=${kernels[0]}
 		if [[ ${tests[$kernel]} != *' '* ]]; then
-			# shellcheck disable=SC2086 # names of programs
-			cmd_run --kernel "$kernel" --timeout "$timeout" -- ./selftests/run_tests.sh ${tests[$kernel]}
+			choose_machine "${tests[$kernel]}"
+			cmd_run --kernel "$kernel" "${options[@]}" --timeout "$timeout" -- \
+				./selftests/run_tests.sh "${tests[$kernel]}"
 		fi
 	fi
 	require_namespace
