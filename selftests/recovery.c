@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <kselftest_harness.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "lib/check.h"
@@ -479,6 +480,23 @@ TEST_F_TIMEOUT(recovery, unbound, 60)
 	EXPECT_EQ(0, mig_save(self->dev, &self->stream));
 }
 
+/*
+ * Who waits for a lock of the one that opens runs as soon as that is free, and not when
+ * it suits the scheduler. Returns 0 or -errno.
+ */
+static int go_first(bool first)
+{
+	struct sched_param param = { .sched_priority = first };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) ||
+	    sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param))
+		return -errno;
+	return 0;
+}
+
 static void *open_again(void *arg)
 {
 	struct lab *lab = arg;
@@ -501,8 +519,10 @@ TEST_F_TIMEOUT(recovery, while_it_is_opened, 60)
 	igbvf_close(&self->vf);
 	for (i = 0; i < OPENS; i++) {
 		lab_close(&self->lab);
+		ASSERT_EQ(0, go_first(false));
 		ASSERT_EQ(0, pthread_create(&thread, NULL, open_again,
 					    &self->lab));
+		ASSERT_EQ(0, go_first(true));
 		/* It waits for the reset of 100 ms with which VFIO begins */
 		usleep(20000 + rand_r(&dice) % 60000);
 		CALL("frozen");
