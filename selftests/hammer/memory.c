@@ -198,10 +198,12 @@ void do_munmap(struct hand *h)
 		map->mem = NULL;
 }
 
+/* It never gets larger */
 void do_mremap(struct hand *h)
 {
 	struct map *map = any_map(h);
-	size_t size = PAGE * (1 + roll(&h->dice, 6));
+	unsigned int pages = roll(&h->dice, 2) ? map->size / PAGE : 0;
+	size_t size = PAGE * (1 + roll(&h->dice, pages ?: 6));
 	void *mem;
 
 	if (!map->mem)

@@ -43,7 +43,7 @@ static const struct {
 	{ do_mmap, 20 },
 	{ do_touch, 48 },
 	{ do_munmap, 8 },
-	{ do_mremap, 8 },
+	{ do_mremap, 16 },
 	{ do_madvise, 8 },
 	{ do_mprotect, 8 },
 	{ do_fork, 1 },
