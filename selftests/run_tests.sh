@@ -179,6 +179,8 @@ run_bounded()
 watch_over()
 {
 	read -r -t $((limit + 120)) -u "$never" || true
+	# It may have been interrupted.
+	kill -0 $$ 2>/dev/null || return
 	say "run_tests.sh: $1 has not ended after $((limit + 120)) s" >/dev/kmsg
 	echo w >/proc/sysrq-trigger
 	echo l >/proc/sysrq-trigger
