@@ -115,6 +115,12 @@ make_dirs()
 give_back()
 {
 	if [ "$EUID" -eq 0 ] && [ -d "$top/build" ]; then
-		chown -hR --from=0 --reference="$top" "$top/build"
+		give_to "$top" "$top/build"
 	fi
+}
+
+# give_to WHOM DIR: what belongs to root in there, to the owner of WHOM. Another lab or machine may remove files meanwhile.
+give_to()
+{
+	chown -hR --from=0 --reference="$1" "$2" 2>/dev/null || true
 }

@@ -445,7 +445,7 @@ clean_run()
 	rm -f "$build_dir/runs/$whole_run"/*.socket
 	give_back
 	if [ -n "$share" ] && [ "$EUID" -eq 0 ]; then
-		chown -hR --from=0 --reference="$share" "$share"
+		give_to "$share" "$share"
 	fi
 }
 
